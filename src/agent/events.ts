@@ -1,0 +1,27 @@
+/**
+ * One turn as it happens: the model's own events and the events of the tools that Curta ran, in order.
+ *
+ * `tool-start` follows the model's `end` with stop reason `tool_use`, once per use in source order.
+ * Exactly one `turn-end` closes the stream; an error is thrown, never an event.
+ */
+import type { ModelEvent, ModelStopReason, ModelUsage } from "../providers/provider.ts";
+import type { ToolEvent } from "../tools/tool.ts";
+
+export interface TurnContainer {
+  id: string;
+  expiresAt: Date;
+}
+
+export type TurnEvent =
+  | { type: "turn-start"; model: string; usage: ModelUsage; container: TurnContainer | null }
+  /** Events of a sampling, less its `start` and `end`. `serverTool` marks a tool that Curta runs. */
+  | Exclude<ModelEvent, { type: "start" } | { type: "end" } | { type: "tool-use-start" }>
+  | { type: "tool-use-start"; id: string; name: string; serverTool: boolean }
+  | { type: "tool"; toolUseId: string; name: string; event: ToolEvent }
+  | {
+      type: "turn-end";
+      stopReason: ModelStopReason;
+      stopSequence: string | null;
+      usage: ModelUsage;
+      container: TurnContainer | null;
+    };

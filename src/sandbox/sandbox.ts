@@ -1,0 +1,97 @@
+/**
+ * What the rest of Curta knows of the place where code runs.
+ *
+ * A container is a Python session with a workspace of its own. Calls on one container queue in order;
+ * calls on different ones run side by side. Nothing that comes out of a container is trusted: every
+ * string is bounded, every image has been checked for its signature, every path is relative and clean.
+ */
+export type ExecutionStatus = "ok" | "error" | "timeout" | "out_of_memory" | "killed";
+
+export interface ExecutionError {
+  /** Class name of the exception: `ZeroDivisionError`. */
+  name: string;
+  message: string;
+  /** Plain text, the cell's own frames. */
+  traceback: string;
+  /** Line of the cell, from 1, or null when it is not known. */
+  line: number | null;
+}
+
+/** A MIME bundle as Jupyter has it: text types are strings, binary ones base64 strings. */
+export interface DisplayOutput {
+  type: "display_data" | "execute_result";
+  data: Record<string, string>;
+  metadata: Record<string, unknown>;
+}
+
+export interface ExecutionUsage {
+  wall_ms: number;
+  cpu_ms: number;
+  peak_memory_bytes: number;
+}
+
+/** A file that a call left in `$OUTPUT_DIR`, with its bytes. */
+export interface OutputFile {
+  filename: string;
+  mimeType: string;
+  bytes: Buffer;
+}
+
+/**
+ * Events of one execution, in the order the code caused them. Exactly one `done` closes the stream.
+ * Consecutive output of one stream may be split at any character, never inside one.
+ */
+export type ExecutionEvent =
+  | { type: "stdout"; text: string }
+  | { type: "stderr"; text: string }
+  | { type: "output"; output: DisplayOutput }
+  | { type: "file"; file: OutputFile }
+  | {
+      type: "done";
+      status: ExecutionStatus;
+      error: ExecutionError | null;
+      return_code: number;
+      usage: ExecutionUsage;
+      /** Set when output beyond the limit was left out. */
+      truncated: boolean;
+      /** One sentence for the model when the session's state is not what it may expect, else null. */
+      notice: string | null;
+    };
+
+export interface ExecuteOptions {
+  code: string;
+  language: "python" | "bash";
+  timeoutMs: number;
+  /** Deliver stdout and stderr while the code runs; otherwise they may come with `done`. */
+  live: boolean;
+}
+
+export interface WorkspaceFile {
+  /** Relative to the workspace, `/` between parts. */
+  path: string;
+  sizeBytes: number;
+  /** Milliseconds since 1970. */
+  modifiedMs: number;
+}
+
+export interface Container {
+  readonly id: string;
+  readonly createdAt: Date;
+  readonly expiresAt: Date;
+  /** Runs code. When `signal` aborts, the code is stopped and the iteration ends with a `done`. */
+  execute(options: ExecuteOptions, signal: AbortSignal): AsyncIterable<ExecutionEvent>;
+  /** Throws `invalid_request` for a path that leaves the workspace or a file over the limits. */
+  writeFile(path: string, bytes: Uint8Array): Promise<void>;
+  /** Throws `not_found` when there is no regular file at that path. */
+  readFile(path: string): Promise<Buffer>;
+  listFiles(): Promise<WorkspaceFile[]>;
+}
+
+export interface Containers {
+  create(): Promise<Container>;
+  /** Throws `not_found` for an id that is unknown or expired. Moves the expiry forward. */
+  get(id: string): Promise<Container>;
+  list(): Container[];
+  delete(id: string): Promise<void>;
+  close(): Promise<void>;
+}
