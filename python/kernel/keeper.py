@@ -1,0 +1,239 @@
+"""The keeper: PID 1 of a container, and the one process in it that the server trusts.
+
+It is forked from the zygote into the container's namespaces, builds the walls (isolation.py), and
+then forks the session's main line. It never runs user code, cannot be signalled from inside, and is
+not dumpable, so user code cannot look into it either. Over its own socket the server asks it to write,
+read, list and collect files, to interrupt or kill the main line, to send what a running cell has
+printed so far, and to start a fresh session when nothing is left to go back to. When the server hangs
+up, the keeper ends, and the kernel ends everything else in the container.
+
+It keeps the session's channel open without reading it, for the next session. A fresh session is a
+fork of the keeper, whose memory is the zygote's as it was: no user code has touched it.
+"""
+
+import faulthandler
+import os
+import select
+import signal
+import socket
+import time
+from typing import Any
+
+from . import isolation, libc, streams, workspace
+from .isolation import Limits
+from .protocol import ChannelClosed, Header, encode_frame, read_frame
+from .session import start_session
+from .shell import Shell
+
+TAKE_OVER_SECONDS = 2.0
+WATCH_SECONDS = 0.05
+TAIL_BYTES_MAX = 1 << 20
+
+
+class Keeper:
+    """The state of the keeper."""
+
+    def __init__(self, server: socket.socket, channel: socket.socket, shell: Shell, limits: Limits, token: bytes) -> None:
+        self.server = server
+        self.channel = channel
+        self.shell = shell
+        self.limits = limits
+        self.token = token
+        self.main = 0
+        self.control, self.session_control = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        # The server wants what is printed as it is printed; bytes per stream that it has, bytes seen last time.
+        self.live = False
+        self.watching = False
+        self.sent = [0, 0]
+        self.seen = [0, 0]
+
+    def serve(self) -> None:
+        """Work until the server hangs up."""
+        child_ended, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda _signal, _frame: None)
+        self.start_session()
+        poll = select.poll()
+        for descriptor in (self.server.fileno(), self.control.fileno(), child_ended):
+            poll.register(descriptor, select.POLLIN)
+        while True:
+            ready = dict(poll.poll(WATCH_SECONDS * 1000 if self.watching else None))
+            if child_ended in ready:
+                os.read(child_ended, 4096)
+                self.reap()
+            if self.control.fileno() in ready:
+                self.note_take_over()
+            if self.server.fileno() in ready:
+                self.answer()
+            if self.watching:
+                self.watch()
+
+    def start_session(self) -> None:
+        """Fork a fresh main line."""
+        for descriptor in (1, 2):
+            os.ftruncate(descriptor, 0)
+        process = os.fork()
+        if process == 0:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            self.server.close()
+            self.control.close()
+            libc.prctl(libc.PR_SET_DUMPABLE, 1)
+            faulthandler.enable(file=2, all_threads=False)
+            faulthandler.register(signal.SIGUSR1, file=2, all_threads=False)
+            start_session(self.channel, self.session_control, self.shell, self.token)
+        self.main = process
+
+    def reap(self) -> None:
+        """Collect the dead, and tell the server when the main line is among them."""
+        while True:
+            try:
+                process, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if process == 0:
+                return
+            if process == self.main:
+                self.main = 0
+                code = os.waitstatus_to_exitcode(status)
+                self.tell({"ev": "died", "signal": -code if code < 0 else 0, "code": max(code, 0)})
+
+    def note_take_over(self) -> None:
+        """The checkpoint says that it is the main line now. A lie harms only the session itself."""
+        try:
+            message = self.control.recv(64, socket.MSG_DONTWAIT)
+            process = int(message[1:])
+        except (OSError, ValueError):
+            return
+        self.main = process
+        self.watching = self.live = False
+
+    def answer(self) -> None:
+        """Carry out one request of the server."""
+        try:
+            header, payload = read_frame(self.server)
+        except (ChannelClosed, ValueError):
+            os._exit(0)
+        reply: Header = {"re": header["id"]}
+        data = b""
+        try:
+            fields, data = self.carry_out(header, payload)
+            reply.update(fields)
+        except workspace.Refused as refused:
+            reply.update(refused=refused.code, message=refused.message)
+        except OSError as error:
+            reply.update(refused="failed", message=os.strerror(error.errno or 0))
+        self.tell(reply, data)
+
+    def carry_out(self, header: Header, payload: bytearray) -> tuple[Header, bytes]:
+        operation = header["op"]
+        if operation == "put":
+            workspace.write(header["path"], payload)
+        elif operation == "get":
+            return {}, workspace.read(header["path"], header["max"])
+        elif operation == "list":
+            return {"files": workspace.list_files()}, b""
+        elif operation == "collect":
+            files, data = workspace.collect(header["folder"], header["count"], header["max"])
+            return {"files": files}, data
+        elif operation == "watch":
+            self.watching, self.live = True, header["live"]
+            self.sent = [0, 0]
+            self.seen = [0, 0]
+        elif operation == "rest":
+            self.watching = self.live = False
+        elif operation == "interrupt":
+            self.signal(signal.SIGINT)
+        elif operation == "stack":
+            self.signal(signal.SIGUSR1)
+        elif operation == "kill":
+            self.signal(signal.SIGKILL)
+        elif operation == "restart":
+            self.restart()
+        else:
+            raise workspace.Refused("invalid", "unknown operation")
+        return {}, b""
+
+    def signal(self, number: int) -> None:
+        if self.main > 1:
+            try:
+                os.kill(self.main, number)
+            except ProcessLookupError:
+                pass
+
+    def restart(self) -> None:
+        """Kill everything and begin again with a fresh interpreter and the same files."""
+        try:
+            os.kill(-1, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        deadline = time.monotonic() + TAKE_OVER_SECONDS
+        while time.monotonic() < deadline:
+            try:
+                os.waitpid(-1, 0)
+            except ChildProcessError:
+                break
+        while select.select([self.control], [], [], 0)[0]:
+            self.control.recv(64)
+        self.watching = self.live = False
+        self.channel.sendall(self.token)
+        self.start_session()
+
+    def watch(self) -> None:
+        """Send what was printed, one look behind, so that displays sent before it arrive before it."""
+        if self.live:
+            for index in (0, 1):
+                size = os.fstat(index + 1).st_size
+                until = min(self.seen[index], size)
+                self.seen[index] = size
+                if until > self.sent[index]:
+                    length = min(until - self.sent[index], TAIL_BYTES_MAX)
+                    data = os.pread(index + 1, length, self.sent[index])
+                    self.tell({"ev": "tail", "s": index + 1, "o": self.sent[index]}, data)
+                    self.sent[index] += len(data)
+        used = memory_of_container() if "cgroup" in self.limits.weaken else 0
+        if used > self.limits.memory_mb * isolation.MIB:
+            self.tell({"ev": "memory", "bytes": used})
+            self.signal(signal.SIGKILL)
+
+    def tell(self, header: Header, data: bytes = b"") -> None:
+        try:
+            self.server.sendall(encode_frame(header, data))
+        except OSError:
+            os._exit(0)
+
+
+def start_keeper(server: socket.socket, channel: socket.socket, shell: Shell, settings: dict[str, Any]) -> None:
+    """Turn this fresh clone of the zygote into a keeper, for good."""
+    limits: Limits = settings["limits"]
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        isolation.enter_user_namespace(settings["user"], settings["group"])
+        isolation.enter_time_namespace()
+        isolation.build_tree(limits)
+        libc.prctl(libc.PR_SET_DUMPABLE, 0)
+        streams.open_files(settings["output_bytes"])
+        isolation.seal(settings["filter"], limits)
+        Keeper(server, channel, shell, limits, settings["token"]).serve()
+    except BaseException as error:
+        try:
+            server.sendall(encode_frame({"ev": "failed", "message": f"{type(error).__name__}: {error}"[:500]}))
+        except OSError:
+            pass
+    os._exit(71)
+
+
+def memory_of_container() -> int:
+    """Private and shared-writable memory of all processes, in bytes."""
+    total = 0
+    for name in os.listdir("/proc"):
+        if name.isdigit() and name != "1":
+            try:
+                with open(f"/proc/{name}/smaps_rollup") as rollup:
+                    for line in rollup:
+                        if line.startswith(("Private_Dirty:", "Pss_Shmem:")):
+                            total += int(line.split()[1]) * 1024
+            except OSError:
+                continue
+    return total

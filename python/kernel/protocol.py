@@ -1,0 +1,52 @@
+"""Frames on the private channels between the server and a container.
+
+A frame is two big-endian 32-bit lengths, a JSON header of the first length and raw bytes of the
+second. Text output and images travel as raw bytes, so that nothing is escaped or encoded twice.
+The same form is used on the zygote's socket, the keeper's and the session's. The server trusts none
+of it: `src/kernel/channel.ts` bounds both lengths and checks every header against a schema.
+"""
+
+import json
+import socket
+import struct
+from typing import Any
+
+Header = dict[str, Any]
+
+LENGTHS = struct.Struct(">II")
+HEADER_BYTES_MAX = 4 << 20
+PAYLOAD_BYTES_MAX = 512 << 20
+
+
+class ChannelClosed(Exception):
+    """The other side is gone; there is nobody left to serve."""
+
+
+def encode_frame(header: Header, payload: bytes | memoryview = b"") -> bytes:
+    """Return the bytes of one frame."""
+    head = json.dumps(header, separators=(",", ":")).encode("utf-8", "replace")
+    return b"".join((LENGTHS.pack(len(head), len(payload)), head, payload))
+
+
+def read_frame(channel: socket.socket) -> tuple[Header, bytearray]:
+    """Read one frame. Raises ChannelClosed at end of file and ValueError for lengths out of bounds."""
+    lengths = LENGTHS.unpack(read_exactly(channel, LENGTHS.size))
+    if lengths[0] > HEADER_BYTES_MAX or lengths[1] > PAYLOAD_BYTES_MAX:
+        raise ValueError("frame too large")
+    body = read_exactly(channel, lengths[0] + lengths[1])
+    return json.loads(body[: lengths[0]]), body[lengths[0] :]
+
+
+def read_exactly(channel: socket.socket, length: int) -> bytearray:
+    """Read exactly that many bytes, waiting as long as it takes."""
+    data = bytearray(length)
+    view = memoryview(data)
+    while view:
+        try:
+            count = channel.recv_into(view)
+        except ConnectionError:
+            count = 0
+        if count == 0:
+            raise ChannelClosed
+        view = view[count:]
+    return data

@@ -1,0 +1,368 @@
+"""A session: the Python interpreter that runs a container's cells, and its checkpoint.
+
+The session's process is the *main line*. When a cell has succeeded and nobody waits for an answer,
+the main line forks: the child is the *checkpoint*, which sleeps until its parent dies, and the main
+line goes on to run the next cell, so threads, child processes and open files live on. When the main
+line is killed or crashes, the checkpoint wakes, kills whatever else the cell left running, tells the
+server, and is the main line from then on, with the memory that was there before the cell. A session
+that has not run a cell yet needs no checkpoint: the keeper can fork it anew.
+
+User code runs in this process and can do to it whatever it likes. The only thing it can reach that
+matters is the channel, and the server believes nothing that comes out of it.
+"""
+
+import json
+import os
+import random
+import resource
+import select
+import signal
+import socket
+import sys
+import time
+import traceback
+from typing import Any
+
+from . import failure
+from .display import Figures, begin_figures, flush_figures
+from .protocol import ChannelClosed, Header, encode_frame, read_frame
+from .shell import Bundle, Displays, Shell
+from .streams import Output
+
+SEND_BYTES = 1 << 16
+DISPLAY_TEXT_BYTES_MAX = 16 << 20
+
+
+class Session:
+    """The state of a main line."""
+
+    def __init__(self, channel: socket.socket, control: socket.socket, shell: Shell, token: bytes) -> None:
+        self.channel = channel
+        self.control = control
+        self.shell = shell
+        # Lets the server find the first whole frame after a main line died in the middle of one.
+        self.token = token
+        self.outputs = (Output(1, "stdout"), Output(2, "stderr"))
+        self.pending: list[bytes] = []
+        self.pending_bytes = 0
+        self.checkpoint = 0
+        self.main = os.getpid()
+        self.running = False
+        self.interrupted = False
+        self.output_folder = ""
+        self.baseline_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+    def serve(self) -> None:
+        """Run cells until the server hangs up."""
+        sys.stdout = sys.__stdout__ = self.outputs[0].text
+        sys.stderr = sys.__stderr__ = self.outputs[1].text
+        Displays.send = self.send_display
+        signal.signal(signal.SIGINT, self.on_interrupt)
+        os.register_at_fork(after_in_child=self.on_fork)
+        self.send({"t": "ready"})
+        self.flush()
+        while True:
+            try:
+                header, payload = read_frame(self.channel)
+            except (ChannelClosed, ValueError):
+                os._exit(0)
+            self.execute(header, payload.decode("utf-8", "replace"))
+            self.make_checkpoint()
+
+    def execute(self, header: Header, code: str) -> None:
+        """Run one cell and send what came of it."""
+        number = int(header["n"])
+        shell = self.shell
+        shell.execution_count = number
+        shell.failure = None
+        folder = self.output_folder = f"/outputs/{number:06d}"
+        os.mkdir(folder)
+        os.environ["OUTPUT_DIR"] = folder
+        sys.stdout, sys.stderr = (output.text for output in self.outputs)
+        for output in self.outputs:
+            output.begin()
+        begin_figures()
+        started = time.perf_counter()
+        cpu = cpu_seconds()
+        self.interrupted = False
+        if signal.getsignal(signal.SIGINT) != self.on_interrupt:
+            signal.signal(signal.SIGINT, self.on_interrupt)
+        try:
+            self.running = True
+            shell.run_cell(code, store_history=False)
+            flush_figures(folder)
+        except BaseException as error:  # An interrupt between two lines of IPython's own, or worse.
+            shell.failure = error
+        finally:
+            self.running = False
+        try:
+            self.finish(number, started, cpu)
+        except KeyboardInterrupt:
+            self.finish(number, started, cpu)
+
+    def finish(self, number: int, started: float, cpu: float) -> None:
+        if os.getpid() != self.main:
+            leave_child(self.outputs)
+        error = self.shell.failure
+        memory_error = isinstance(error, MemoryError)
+        if memory_error:
+            release_reserve()
+        self.send_output()
+        status, code = self.report(error)
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        folder = self.output_folder
+        try:
+            os.rmdir(folder)
+            left = False
+        except OSError:
+            left = True
+        self.send(
+            {
+                "t": "done",
+                "n": number,
+                "status": status,
+                "code": code,
+                "wall": round((time.perf_counter() - started) * 1000, 3),
+                "cpu": round((cpu_seconds() - cpu) * 1000, 3),
+                "peak": max(0, usage.ru_maxrss - self.baseline_kb) * 1024,
+                "files": left,
+                "shown": Figures.shown_files[:100],
+                "truncated": any(output.truncated() for output in self.outputs),
+                "rollback": memory_error,
+            }
+        )
+        for output in self.outputs:
+            output.end()
+        self.shell.failure = None
+        self.flush()
+        if memory_error:
+            os._exit(0)
+        if usage.ru_maxrss - self.baseline_kb > 8192:
+            reset_peak()
+
+    def report(self, error: BaseException | None) -> tuple[str, int]:
+        """Send the error of the cell, if any, and return its status and return code."""
+        if error is None:
+            return "ok", 0
+        if isinstance(error, SystemExit) and error.code in (None, 0):
+            return "ok", 0
+        described = failure.describe(error)
+        status, code = "error", 1
+        if isinstance(error, SystemExit):
+            code = error.code & 0xFF if isinstance(error.code, int) else 1
+        elif isinstance(error, MemoryError):
+            status = "out_of_memory"
+            described["variables"] = failure.largest_variables(self.shell.user_ns, error)
+        elif isinstance(error, KeyboardInterrupt) and self.interrupted:
+            status, code = "interrupted", 130
+            described["variables"] = failure.locals_of(error)
+        self.send({"t": "error", **described})
+        return status, code
+
+    def send_display(self, kind: str, data: Bundle, metadata: Bundle) -> None:
+        """Send a MIME bundle after everything that was printed before it."""
+        self.send_output()
+        texts: dict[str, str] = {}
+        blobs: list[tuple[str, bytes]] = []
+        for mime, value in data.items():
+            if not isinstance(mime, str) or len(mime) > 200:
+                continue
+            if isinstance(value, str):
+                texts[mime] = value
+            elif isinstance(value, (bytes, bytearray)):
+                blobs.append((mime, bytes(value)))
+        size = sum(len(text) for text in texts.values())
+        if size > DISPLAY_TEXT_BYTES_MAX:
+            plain = texts.get("text/plain", "")
+            texts = {"text/plain": failure.shorten(plain, 1 << 20)}
+        parts = [(mime, text.encode("utf-8", "replace")) for mime, text in texts.items()] + blobs
+        self.send(
+            {
+                "t": "display",
+                "kind": kind,
+                "parts": [(mime, len(part)) for mime, part in parts],
+                "binary": len(blobs),
+                "metadata": plain_metadata(metadata),
+            },
+            b"".join(part for _, part in parts),
+        )
+        self.flush()
+
+    def send_output(self) -> None:
+        for index, output in enumerate(self.outputs):
+            offset, data = output.take()
+            if data:
+                self.send({"t": "stream", "s": index + 1, "o": offset}, data)
+
+    def send(self, header: Header, payload: bytes = b"") -> None:
+        frame = encode_frame(header, payload)
+        self.pending.append(frame)
+        self.pending_bytes += len(frame)
+        if self.pending_bytes > SEND_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        data = b"".join(self.pending)
+        self.pending.clear()
+        self.pending_bytes = 0
+        try:
+            self.channel.sendall(data)
+        except OSError:
+            os._exit(0)
+
+    def make_checkpoint(self) -> None:
+        """Fork the state as it is now; the copy before it has served."""
+        if self.checkpoint:
+            try:
+                os.kill(self.checkpoint, signal.SIGKILL)
+            except OSError:
+                pass
+        old, self.checkpoint = self.checkpoint, 0
+        state = random.getstate()
+        main = os.getpid()
+        self.main = 0  # Tells on_fork that this child is no user's.
+        try:
+            process = os.fork()
+        except OSError:
+            process = -1  # No process left: the session goes on, a crash will cost its memory.
+        if process != 0:
+            self.main = main
+            self.checkpoint = max(process, 0)
+            if old:
+                try:
+                    os.waitpid(old, 0)
+                except OSError:
+                    pass
+            return
+        signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 32))
+        wait_for_end(main)
+        self.take_over(main, state)
+
+    def take_over(self, main: int, state: Any) -> None:
+        """Become the main line."""
+        try:
+            os.kill(-1, signal.SIGKILL)
+        except OSError:
+            pass  # Nobody else was left.
+        self.main = os.getpid()
+        self.checkpoint = 0
+        random.setstate(state)
+        forget_event_loop()
+        signal.signal(signal.SIGINT, self.on_interrupt)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, range(1, 32))
+        self.control.send(b"T%d" % self.main)
+        self.pending = [self.token]
+        self.pending_bytes = 0
+        for index, output in enumerate(self.outputs):
+            output.sent = 0
+            offset, data = output.take_file()
+            if data:
+                self.send({"t": "stream", "s": index + 1, "o": offset}, data)
+            output.end()
+        self.send({"t": "restored"})
+        self.flush()
+        self.make_checkpoint()
+
+    def on_interrupt(self, _signal: int, _frame: Any) -> None:
+        if self.running:
+            self.interrupted = True
+            raise KeyboardInterrupt
+
+    def on_fork(self) -> None:
+        """In a child that user code forks: print to the files, never into the channel."""
+        if self.main:
+            self.channel.close()
+            self.control.close()
+            self.send = lambda *_arguments: None  # type: ignore[method-assign]
+            self.flush = lambda: None  # type: ignore[method-assign]
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def start_session(channel: socket.socket, control: socket.socket, shell: Shell, token: bytes) -> None:
+    """Run the session in this process for good. Called by the keeper right after its fork."""
+    try:
+        random.seed()
+        seed_numpy()
+        Session(channel, control, shell, token).serve()
+    except BaseException:  # The harness itself failed: the keeper reports the exit.
+        traceback.print_exc()
+    os._exit(70)
+
+
+def leave_child(outputs: tuple[Output, ...]) -> None:
+    """End a child that user code forked and that came to the end of the cell."""
+    for output in outputs:
+        try:
+            output.text.flush()
+        except (OSError, ValueError):
+            pass
+    os._exit(0)
+
+
+def wait_for_end(process: int) -> None:
+    """Sleep until a process is gone."""
+    try:
+        descriptor = os.pidfd_open(process)
+    except OSError:
+        return
+    if os.getppid() == process:
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        while not poll.poll():
+            pass
+    os.close(descriptor)
+
+
+def cpu_seconds() -> float:
+    own = resource.getrusage(resource.RUSAGE_SELF)
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+
+
+def reset_peak() -> None:
+    """Let the kernel count the peak anew."""
+    try:
+        descriptor = os.open("/proc/self/clear_refs", os.O_WRONLY)
+    except OSError:
+        return
+    try:
+        os.write(descriptor, b"5")
+    except OSError:
+        pass
+    finally:
+        os.close(descriptor)
+
+
+def release_reserve() -> None:
+    """Lift the soft memory limit to the hard one, so that the report itself has room."""
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (hard, hard))
+
+
+def seed_numpy() -> None:
+    import numpy
+
+    numpy.random.seed(int.from_bytes(os.urandom(4), "big"))
+
+
+def forget_event_loop() -> None:
+    """The loop's epoll descriptor was shared with the main line that died."""
+    import asyncio
+    from IPython.core import async_helpers
+
+    if hasattr(async_helpers, "_AsyncIORunner__event_loop"):
+        async_helpers._AsyncIORunner__event_loop = None
+    loop = getattr(async_helpers, "_event_loop", None)
+    if loop is not None:
+        async_helpers._event_loop = None
+    asyncio.set_event_loop(None)
+
+
+def plain_metadata(metadata: Any) -> dict[str, Any]:
+    """Metadata as far as it is plain JSON of a sane size."""
+    if not isinstance(metadata, dict) or not metadata:
+        return {}
+    try:
+        return metadata if len(json.dumps(metadata)) < 10000 else {}
+    except Exception:
+        return {}

@@ -1,0 +1,129 @@
+"""stdout and stderr of a session: two unlinked files that nothing can block on.
+
+Descriptors 1 and 2 are append-only files without a name, so what Python prints, what C libraries and
+child processes write, and what is written in the instant before a crash all end up in one place in
+the right order, and no writer ever waits for a reader. The session sends what has been appended
+whenever order matters (before a display) and at the end of the cell; the keeper, which holds the
+same files, sends it while a cell runs on; after a crash the checkpoint sends the rest. All three name
+the offset of what they send, so the server can tell what it already has. Between cells the files are
+empty.
+
+A printing loop would pay one system call a line. After LINES_UNBUFFERED of them in one cell the
+stream collects blocks instead, and a thread pushes out what lies still until the cell ends.
+"""
+
+import io
+import os
+import sys
+import threading
+
+LINES_UNBUFFERED = 1000
+FLUSH_SECONDS = 0.05
+BUFFER_BYTES = 1 << 16
+
+
+class OutputFile(io.FileIO):
+    """The raw end of sys.stdout: counts writes and, over the cell's limit, lets the rest go."""
+
+    limit = 16 << 20
+    writes = 0
+    size = 0
+    dropped = False
+
+    def write(self, data: bytes) -> int:  # type: ignore[override]
+        """Append, or pretend to."""
+        length = len(data)
+        if self.size + length > self.limit:
+            self.dropped = True
+            data = memoryview(data)[: max(0, self.limit - self.size)]
+            if not data:
+                return length
+        self.writes += 1
+        self.size += len(data)
+        if self.writes == LINES_UNBUFFERED:
+            threading.Thread(target=collect_blocks, args=(self,), daemon=True).start()
+        super().write(data)
+        return length
+
+
+class Output:
+    """One of the two streams: the file, the text stream over it, and how much of it was sent."""
+
+    def __init__(self, descriptor: int, name: str) -> None:
+        self.descriptor = descriptor
+        self.raw = OutputFile(descriptor, "w", closefd=False)
+        self.buffer = io.BufferedWriter(self.raw, BUFFER_BYTES)
+        self.text = io.TextIOWrapper(self.buffer, encoding="utf-8", errors="backslashreplace", line_buffering=True)
+        self.text.mode = "w"
+        self.name = name
+        self.sent = 0
+
+    def begin(self) -> None:
+        """Prepare for a cell."""
+        raw = self.raw
+        raw.size = 0
+        raw.dropped = False
+        self.sent = 0
+
+    def take(self) -> tuple[int, bytes]:
+        """Return the offset and the bytes that were appended since the last call."""
+        try:
+            self.text.flush()
+        except (OSError, ValueError):
+            pass  # No room left, or closed by the cell: what is in the file counts.
+        return self.take_file()
+
+    def take_file(self) -> tuple[int, bytes]:
+        """The same without the interpreter's own buffer, which after a fork is another process's."""
+        offset = self.sent
+        size = min(os.fstat(self.descriptor).st_size, self.raw.limit)
+        if size <= offset:
+            return offset, b""
+        data = os.pread(self.descriptor, size - offset, offset)
+        self.sent = offset + len(data)
+        return offset, data
+
+    def truncated(self) -> bool:
+        """Whether the cell wrote more than the limit."""
+        return self.raw.dropped or os.fstat(self.descriptor).st_size > self.raw.limit
+
+    def end(self) -> None:
+        """Empty the file for the next cell."""
+        if self.sent or os.fstat(self.descriptor).st_size:
+            os.ftruncate(self.descriptor, 0)
+        if not self.text.line_buffering:
+            self.text.reconfigure(line_buffering=True)
+        self.raw.writes = 0
+
+
+def open_files(limit: int) -> tuple[int, int]:
+    """Put the two files on descriptors 1 and 2, and nothing on 0."""
+    OutputFile.limit = limit
+    null = os.open("/dev/null", os.O_RDONLY)
+    os.dup2(null, 0, inheritable=True)
+    os.close(null)
+    for descriptor in (1, 2):
+        file = os.open("/tmp", os.O_TMPFILE | os.O_RDWR | os.O_APPEND, 0o600)
+        os.dup2(file, descriptor, inheritable=True)
+        os.close(file)
+    return 1, 2
+
+
+def collect_blocks(raw: OutputFile) -> None:
+    """Switch the stream over `raw` to whole blocks until its cell ends, pushing out what lies still."""
+    text = sys.__stdout__ if raw.fileno() == 1 else sys.__stderr__
+    if text is None:
+        return
+    text.reconfigure(line_buffering=False)
+    seen = raw.writes
+    while raw.writes >= seen:
+        seen = raw.writes
+        QUIET.wait(FLUSH_SECONDS)
+        try:
+            text.flush()
+        except (OSError, ValueError):
+            return
+
+
+# Never set: a wait on it is a sleep that user code cannot patch away.
+QUIET = threading.Event()

@@ -1,0 +1,137 @@
+"""What every session would otherwise do for the first time: imports, caches, first use.
+
+Each line here is paid once in the zygote instead of in every session, in time and in memory. Nothing
+here may start a thread or open a descriptor: forks would lose the one and share the other.
+"""
+
+import importlib
+import io
+import threading
+
+from . import failure
+from .shell import Displays, Shell, create_shell
+
+MODULES = (
+    "numpy",
+    "numpy.linalg",
+    "numpy.fft",
+    "numpy.random",
+    "pandas",
+    "matplotlib.pyplot",
+    "matplotlib.dates",
+    "matplotlib.ticker",
+    "seaborn",
+    "scipy",
+    "scipy.stats",
+    "scipy.optimize",
+    "scipy.linalg",
+    "scipy.signal",
+    "scipy.interpolate",
+    "scipy.integrate",
+    "sympy",
+    "sklearn.linear_model",
+    "sklearn.preprocessing",
+    "sklearn.model_selection",
+    "sklearn.cluster",
+    "sklearn.ensemble",
+    "sklearn.metrics",
+    "statsmodels.api",
+    "pyarrow",
+    "pyarrow.parquet",
+    "openpyxl",
+    "PIL.Image",
+    "statistics",
+    "csv",
+    "json",
+    "datetime",
+    "dateutil.parser",
+    "collections",
+    "itertools",
+    "math",
+    "random",
+    "re",
+    "decimal",
+    "fractions",
+    "textwrap",
+    "sqlite3",
+    "multiprocessing",
+    "concurrent.futures",
+    "asyncio",
+    "base64",
+    "uuid",
+    "zoneinfo",
+    "faulthandler",
+    "tabulate",
+    "jinja2",
+)
+
+FIRST_USE = """
+import pandas as pd, numpy as np, matplotlib.pyplot as plt, io
+frame = pd.DataFrame({"name": ["a", "b", "a"], "value": [1.5, 2.5, 3.5], "when": pd.to_datetime(["2024-01-15"] * 3)})
+print(frame.groupby("name")["value"].mean())
+print(frame.describe())
+pd.read_csv(io.StringIO("a,b\\n1,x\\n2,y\\n")).to_csv()
+pd.read_json(io.StringIO('[{"a": 1}]'))
+frame.merge(frame, on="name").pivot_table(index="name", values="value_x", aggfunc="sum")
+np.linalg.solve(np.eye(3), np.ones(3))
+figure, axes = plt.subplots()
+axes.plot([1, 2, 3], label="line"); axes.bar(["a", "b"], [1, 2]); axes.legend(); axes.set_title("Title")
+plt.show()
+plt.figure(); plt.hist([1, 2, 2, 3]); plt.pie([1, 2], labels=["a", "b"]); plt.show()
+frame
+"""
+
+
+def warm() -> Shell:
+    """Return the shell, with everything imported and used once."""
+    for name in MODULES:
+        importlib.import_module(name)
+    shell = create_shell()
+    from .display import begin_figures, flush_figures, set_up_figures
+
+    set_up_figures(shell)
+    set_fonts()
+    begin_figures()
+    stdout = io.StringIO()
+    sent: list[str] = []
+    Displays.send = lambda kind, data, metadata: sent.append(kind)
+    import contextlib
+
+    with contextlib.redirect_stdout(stdout):
+        shell.run_cell(FIRST_USE, store_history=False)
+        problem = shell.failure
+        flush_figures("")
+        shell.run_cell("1/0", store_history=False)
+        if shell.failure is not None:
+            failure.describe(shell.failure)
+        shell.run_cell("import asyncio\nawait asyncio.sleep(0)", store_history=False)
+    if problem is not None:
+        raise RuntimeError("the data stack does not work: " + failure.describe(problem)["traceback"])
+    if sent.count("display_data") < 2:
+        raise RuntimeError("figures do not appear")
+    shell.failure = None
+    shell.reset(new_session=True)
+    begin_figures()
+    forget_warming(shell)
+    if threading.active_count() != 1:
+        raise RuntimeError("a library has started a thread in the zygote")
+    return shell
+
+
+def set_fonts() -> None:
+    """Let labels fall back from one font to the next, so that every script has glyphs."""
+    import os
+
+    import matplotlib.pyplot as plt
+
+    families = [name for name in os.environ.get("CURTA_FONTS", "").split(",") if name]
+    plt.rcParams["font.family"] = ["DejaVu Sans", *families]
+    plt.rcParams["axes.unicode_minus"] = False
+
+
+def forget_warming(shell: Shell) -> None:
+    from .session import forget_event_loop
+    from .shell import leave
+
+    forget_event_loop()
+    shell.user_ns["exit"] = shell.user_ns["quit"] = leave

@@ -1,0 +1,164 @@
+"""The zygote: a Python with the data stack imported, from which every container is cloned.
+
+It runs inside bubblewrap, as an unprivileged user, without a network, with the sandbox's root and
+nothing else of the host. It imports and warms what sessions will use, freezes the collector so that
+forks share its pages, and then listens on a socket that only the server can reach. For each container
+the server connects twice, once for the keeper and once for the session; the first frame of a
+connection says which. When both are there the zygote clones itself into the container's namespaces.
+
+It never runs user code and reads nothing that comes from a container. When it dies, containers live
+on; the server starts another one.
+"""
+
+import gc
+import json
+import os
+import select
+import signal
+import socket
+import sys
+from typing import Any
+
+from . import libc, seccomp
+from .isolation import NAMESPACES, Limits
+from .keeper import start_keeper
+from .protocol import encode_frame, read_frame
+from .shell import Shell
+
+HELLO_SECONDS = 5.0
+PENDING_MAX = 1024
+
+
+class Zygote:
+    """The listening zygote."""
+
+    def __init__(self, listener: socket.socket, shell: Shell, settings: dict[str, Any]) -> None:
+        self.listener = listener
+        self.shell = shell
+        self.settings = settings
+        self.keepers: dict[str, socket.socket] = {}
+
+    def serve(self) -> None:
+        """Clone containers until the server closes standard input."""
+        child_ended, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda _signal, _frame: None)
+        poll = select.poll()
+        for descriptor in (0, self.listener.fileno(), child_ended):
+            poll.register(descriptor, select.POLLIN)
+        while True:
+            ready = dict(poll.poll())
+            if child_ended in ready:
+                os.read(child_ended, 4096)
+                reap()
+            if 0 in ready and not os.read(0, 4096):
+                os._exit(0)
+            if self.listener.fileno() in ready:
+                self.accept()
+
+    def accept(self) -> None:
+        connection, _ = self.listener.accept()
+        connection.settimeout(HELLO_SECONDS)
+        try:
+            hello, _ = read_frame(connection)
+            connection.settimeout(None)
+            name, role = hello["container"], hello["role"]
+        except Exception:  # The server gave up on this connection; there is nobody to tell.
+            connection.close()
+            return
+        if role == "keeper":
+            if len(self.keepers) >= PENDING_MAX:
+                connection.close()
+                return
+            self.keepers[name] = connection
+            return
+        server = self.keepers.pop(name, None)
+        if server is None:
+            connection.close()
+            return
+        self.clone(server, connection, hello)
+        server.close()
+        connection.close()
+
+    def clone(self, server: socket.socket, channel: socket.socket, hello: dict[str, Any]) -> None:
+        try:
+            process = libc.clone(NAMESPACES)
+        except OSError as error:
+            server.sendall(encode_frame({"ev": "failed", "message": str(error)}))
+            return
+        if process == 0:
+            signal.set_wakeup_fd(-1)
+            close_all_but({server.fileno(), channel.fileno()})
+            settings = {**self.settings, "token": bytes.fromhex(hello["token"])}
+            start_keeper(server, channel, self.shell, settings)
+
+
+def main() -> None:
+    """Start from the JSON settings in the first argument."""
+    given = json.loads(sys.argv[1])
+    shell = prepare(given)
+    baseline = private_bytes()
+    weaken = frozenset(given["weaken"])
+    settings = {
+        "user": os.getuid(),
+        "group": os.getgid(),
+        "output_bytes": given["outputBytes"],
+        "filter": seccomp.build_filter(),
+        "limits": Limits(
+            memory_mb=given["memoryMb"],
+            files_mb=given["filesMb"],
+            file_count=given["fileCount"],
+            processes=given["processes"],
+            baseline_bytes=baseline,
+            weaken=weaken,
+        ),
+    }
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(given["socket"])
+    listener.listen(1024)
+    gc.collect()
+    gc.freeze()
+    gc.enable()
+    os.write(1, encode_frame({"ev": "listening", "baseline": baseline, "python": sys.version.split()[0]}))
+    Zygote(listener, shell, settings).serve()
+
+
+def prepare(given: dict[str, Any]) -> Shell:
+    """Import and warm everything that sessions share."""
+    gc.disable()
+    os.environ.update(given["environment"])
+    sys.path[:] = [path for path in sys.path if path != given["kernel"]] + [given["kernel"]]
+    from .warm import warm
+
+    return warm()
+
+
+def private_bytes() -> int:
+    """What RLIMIT_DATA would count of this process now."""
+    with open("/proc/self/status") as status:
+        for line in status:
+            if line.startswith("VmData:"):
+                return int(line.split()[1]) * 1024
+    return 0
+
+
+def close_all_but(kept: set[int]) -> None:
+    """Close every descriptor from 3 up except these."""
+    position = 3
+    for descriptor in sorted(kept):
+        os.closerange(position, descriptor)
+        position = descriptor + 1
+    os.closerange(position, 4096)
+
+
+def reap() -> None:
+    while True:
+        try:
+            if os.waitpid(-1, os.WNOHANG)[0] == 0:
+                return
+        except ChildProcessError:
+            return
+
+
+if __name__ == "__main__":
+    main()

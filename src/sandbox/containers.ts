@@ -1,0 +1,183 @@
+/**
+ * Containers by id: made on demand from the pool, queued one call at a time, ended when idle too long.
+ *
+ * When the bound on live containers is reached, the one that has been idle longest makes room, as long
+ * as it has been idle for a minute; otherwise the caller is told to come back.
+ */
+import { randomBytes } from "node:crypto";
+
+import type { Config } from "../config.ts";
+import { GatewayError } from "../errors.ts";
+import type { Keeper } from "./keeper.ts";
+import type { Pool, Sandbox } from "./pool.ts";
+import type { Container, Containers, ExecuteOptions, ExecutionEvent, WorkspaceFile } from "./sandbox.ts";
+import type { Session } from "./session.ts";
+
+const SWEEP_MS = 15_000;
+const EVICT_AFTER_IDLE_MS = 60_000;
+
+interface Entry {
+  id: string;
+  createdAt: Date;
+  lastUsedMs: number;
+  keeper: Keeper;
+  session: Session;
+  /** The end of the call that runs or waits last; calls queue behind it. */
+  tail: Promise<void>;
+  waiting: number;
+  container: Container;
+}
+
+export function createContainers(pool: Pool, config: Config, now: () => number = Date.now): Containers {
+  const entries = new Map<string, Entry>();
+  const idleMs = config.containerIdleMinutes * 60_000;
+  const sweeper = setInterval(sweep, SWEEP_MS);
+  sweeper.unref();
+
+  return {
+    async create() {
+      sweep();
+      if (entries.size >= config.containers) makeRoom();
+      const sandbox = await pool.take();
+      return add(sandbox).container;
+    },
+    async get(id) {
+      return find(id).container;
+    },
+    list() {
+      sweep();
+      return [...entries.values()].map((entry) => entry.container);
+    },
+    async delete(id) {
+      remove(find(id));
+    },
+    async close() {
+      clearInterval(sweeper);
+      for (const entry of entries.values()) remove(entry);
+      await pool.close();
+    },
+  };
+
+  function add({ keeper, session }: Sandbox): Entry {
+    const id = `container_01${randomBytes(12).toString("base64url").replaceAll(/[-_]/g, "x")}${randomBytes(5).toString("hex")}`;
+    const entry: Entry = {
+      id,
+      createdAt: new Date(now()),
+      lastUsedMs: now(),
+      keeper,
+      session,
+      tail: Promise.resolve(),
+      waiting: 0,
+      container: {
+        id,
+        get createdAt() {
+          return entry.createdAt;
+        },
+        get expiresAt() {
+          return new Date(entry.lastUsedMs + idleMs);
+        },
+        execute: (options, signal) => execute(entry, options, signal),
+        writeFile: (path, bytes) => writeFile(entry, path, bytes),
+        readFile: async (path) => (await entry.keeper.request("get", { path, max: config.uploadMb << 20 })).payload,
+        listFiles: () => listFiles(entry),
+      },
+    };
+    entries.set(id, entry);
+    return entry;
+  }
+
+  async function* execute(entry: Entry, options: ExecuteOptions, signal: AbortSignal): AsyncGenerator<ExecutionEvent> {
+    if (options.language !== "python") {
+      throw new GatewayError("invalid_request", `This container runs "python" only, not "${options.language}".`);
+    }
+    const release = await enter(entry, signal);
+    try {
+      yield* entry.session.run(options, signal);
+    } finally {
+      entry.lastUsedMs = now();
+      release();
+      if (!entry.session.alive) remove(entry);
+    }
+  }
+
+  /** Waits for the calls before this one. Resolves with what lets the next one in. */
+  async function enter(entry: Entry, signal: AbortSignal): Promise<() => void> {
+    if (entry.waiting > config.containerQueue) {
+      throw new GatewayError("rate_limit", `${config.containerQueue} calls wait for this container already.`, { retryAfterSeconds: 5 });
+    }
+    const before = entry.tail;
+    let leave: () => void = () => {};
+    entry.tail = new Promise((resolve) => {
+      leave = resolve;
+    });
+    entry.waiting += 1;
+    const release = () => {
+      entry.waiting -= 1;
+      leave();
+    };
+    await before;
+    if (signal.aborted || !entries.has(entry.id)) {
+      release();
+      signal.throwIfAborted();
+      throw new GatewayError("not_found", gone(entry.id));
+    }
+    entry.lastUsedMs = now();
+    return release;
+  }
+
+  async function writeFile(entry: Entry, path: string, bytes: Uint8Array): Promise<void> {
+    if (bytes.length > config.uploadMb << 20) {
+      throw new GatewayError("request_too_large", `A file may have ${config.uploadMb} MiB at most.`);
+    }
+    entry.lastUsedMs = now();
+    await entry.keeper.request("put", { path }, bytes);
+  }
+
+  async function listFiles(entry: Entry): Promise<WorkspaceFile[]> {
+    const { fields } = await entry.keeper.request("list");
+    const rows = fields.files as [string, number, number][];
+    return rows.map(([path, sizeBytes, modifiedMs]) => ({ path, sizeBytes, modifiedMs }));
+  }
+
+  function find(id: string): Entry {
+    const entry = entries.get(id);
+    if (entry === undefined || !entry.session.alive || isExpired(entry)) {
+      if (entry !== undefined) remove(entry);
+      throw new GatewayError("not_found", gone(id));
+    }
+    entry.lastUsedMs = now();
+    return entry;
+  }
+
+  function isExpired(entry: Entry): boolean {
+    return entry.waiting === 0 && now() - entry.lastUsedMs > idleMs;
+  }
+
+  function sweep(): void {
+    for (const entry of entries.values()) {
+      if (isExpired(entry) || !entry.session.alive) remove(entry);
+    }
+  }
+
+  function makeRoom(): void {
+    const idle = [...entries.values()]
+      .filter((entry) => entry.waiting === 0 && now() - entry.lastUsedMs >= EVICT_AFTER_IDLE_MS)
+      .toSorted((one, other) => one.lastUsedMs - other.lastUsedMs);
+    const oldest = idle[0];
+    if (oldest === undefined) {
+      throw new GatewayError("overloaded", `All ${config.containers} containers are in use; delete one or raise CURTA_CONTAINERS.`, {
+        retryAfterSeconds: 30,
+      });
+    }
+    remove(oldest);
+  }
+
+  function remove(entry: Entry): void {
+    entries.delete(entry.id);
+    entry.session.close();
+  }
+}
+
+function gone(id: string): string {
+  return `Container \`${id.slice(0, 100)}\` not found: it has expired or never was. Leave \`container\` out to get a new one.`;
+}

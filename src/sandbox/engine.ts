@@ -1,0 +1,30 @@
+/** Puts the sandbox together: zygote, pool, containers. */
+import type { Config } from "../config.ts";
+import { createContainers } from "./containers.ts";
+import { createPool } from "./pool.ts";
+import type { Containers } from "./sandbox.ts";
+import { startZygote, type SandboxEnvironment } from "./zygote.ts";
+
+export interface EngineLog {
+  debug(message: string): void;
+  warn(message: string): void;
+}
+
+/** Resolves when code can run. Throws a `GatewayError` with one sentence when it cannot. */
+export async function startContainers(config: Config, environment: SandboxEnvironment, log: EngineLog): Promise<Containers> {
+  const pool = await createPool({
+    size: config.pool,
+    limits: {
+      outputBytes: config.outputMb << 20,
+      displayCount: config.displayCount,
+      displayBytes: config.displayMb << 20,
+      fileCount: config.outputFileCount,
+      fileBytes: config.outputFileMb << 20,
+      memoryMb: config.memoryMb,
+    },
+    transferBytesMax: Math.max(config.uploadMb, config.filesMb) << 20,
+    startZygote: () => startZygote(config, environment, (line) => log.debug(`zygote: ${line}`)),
+    warn: (message) => log.warn(message),
+  });
+  return createContainers(pool, config);
+}

@@ -1,0 +1,131 @@
+/**
+ * The server's side of a keeper, the trusted first process of a container (`python/kernel/keeper.py`).
+ *
+ * Requests carry an id and are answered in order; the keeper also reports what happens by itself. A
+ * keeper that does not answer in time is taken for dead and its connection closed, which ends the
+ * container.
+ */
+import type { Socket } from "node:net";
+import { z } from "zod";
+
+import { GatewayError, type ErrorCode } from "../errors.ts";
+import { encodeFrame, FrameReader, type Frame } from "../kernel/channel.ts";
+
+export type KeeperEvent =
+  | { type: "died"; signal: number; code: number }
+  | { type: "memory"; bytes: number }
+  | { type: "failed"; message: string }
+  | { type: "tail"; stream: 1 | 2; offset: number; data: Buffer }
+  | { type: "closed" };
+
+export interface Keeper {
+  request(operation: string, fields?: object, payload?: Uint8Array): Promise<{ fields: Record<string, unknown>; payload: Buffer }>;
+  /** Sends a request whose answer nobody needs. */
+  tell(operation: string, fields?: object): void;
+  onEvent: (event: KeeperEvent) => void;
+  close(): void;
+}
+
+const ANSWER_MS_MAX = 20_000;
+const REQUESTS_MAX = 256;
+
+const reports = z.discriminatedUnion("ev", [
+  z.object({ ev: z.literal("died"), signal: z.number(), code: z.number() }),
+  z.object({ ev: z.literal("memory"), bytes: z.number() }),
+  z.object({ ev: z.literal("failed"), message: z.string() }),
+  z.object({ ev: z.literal("tail"), s: z.union([z.literal(1), z.literal(2)]), o: z.number() }),
+]);
+const answers = z.looseObject({ re: z.number(), refused: z.string().optional(), message: z.string().optional() });
+
+const REFUSALS: Record<string, ErrorCode> = {
+  not_found: "not_found",
+  invalid: "invalid_request",
+  too_large: "request_too_large",
+  no_space: "request_too_large",
+};
+
+interface Waiting {
+  resolve(answer: { fields: Record<string, unknown>; payload: Buffer }): void;
+  reject(error: Error): void;
+  timer: NodeJS.Timeout;
+}
+
+export function createKeeper(socket: Socket, payloadBytesMax: number): Keeper {
+  const reader = new FrameReader({ headerBytes: 8 << 20, payloadBytes: payloadBytesMax });
+  const waiting = new Map<number, Waiting>();
+  let nextId = 1;
+  let closed = false;
+
+  const keeper: Keeper = {
+    onEvent: () => {},
+    request(operation, fields = {}, payload) {
+      const id = nextId++;
+      return new Promise((resolve, reject) => {
+        if (closed || waiting.size >= REQUESTS_MAX) {
+          reject(new GatewayError("not_found", "The container has ended."));
+          return;
+        }
+        const timer = setTimeout(() => {
+          socket.destroy(new Error(`the keeper did not answer "${operation}"`));
+        }, ANSWER_MS_MAX);
+        waiting.set(id, { resolve, reject, timer });
+        socket.write(encodeFrame({ id, op: operation, ...fields }, payload));
+      });
+    },
+    tell(operation, fields = {}) {
+      // The answer matters to nobody, and a keeper that is gone is reported by its own event.
+      keeper.request(operation, fields).catch(() => {});
+    },
+    close() {
+      socket.destroy();
+    },
+  };
+
+  socket.on("data", (chunk: Buffer) => {
+    try {
+      for (const frame of reader.read(chunk)) handle(frame);
+    } catch (error) {
+      socket.destroy(error instanceof Error ? error : new Error(String(error)));
+    }
+  });
+  socket.on("error", () => {});
+  socket.on("close", () => {
+    closed = true;
+    for (const { reject, timer } of waiting.values()) {
+      clearTimeout(timer);
+      reject(new GatewayError("not_found", "The container has ended."));
+    }
+    waiting.clear();
+    keeper.onEvent({ type: "closed" });
+  });
+  return keeper;
+
+  function handle(frame: Frame): void {
+    const answer = answers.safeParse(frame.header);
+    if (!answer.success) {
+      keeper.onEvent(toEvent(frame));
+      return;
+    }
+    const { re, refused, message, ...fields } = answer.data;
+    const entry = waiting.get(re);
+    if (entry === undefined) return;
+    waiting.delete(re);
+    clearTimeout(entry.timer);
+    if (refused === undefined) entry.resolve({ fields, payload: frame.payload });
+    else entry.reject(new GatewayError(REFUSALS[refused] ?? "internal", message ?? "The keeper refused."));
+  }
+}
+
+function toEvent(frame: Frame): KeeperEvent {
+  const report = reports.parse(frame.header);
+  switch (report.ev) {
+    case "died":
+      return { type: "died", signal: report.signal, code: report.code };
+    case "memory":
+      return { type: "memory", bytes: report.bytes };
+    case "failed":
+      return { type: "failed", message: report.message };
+    case "tail":
+      return { type: "tail", stream: report.s, offset: report.o, data: frame.payload };
+  }
+}

@@ -1,0 +1,129 @@
+/**
+ * Sandboxes kept ready, so that a new container costs nothing to wait for.
+ *
+ * The pool holds up to `size` sessions that have run nothing. Taking one starts the making of its
+ * successor; with the pool empty, the caller waits for one made for it. At most MAKING_MAX are made at
+ * once, so that a burst of new containers does not starve the cells that run. A zygote that dies is
+ * replaced, after a pause that doubles while it keeps dying; containers that live go on living.
+ */
+import { randomUUID } from "node:crypto";
+
+import { GatewayError } from "../errors.ts";
+import { createKeeper, type Keeper } from "./keeper.ts";
+import { createSession, type Session, type SessionLimits } from "./session.ts";
+import type { Zygote } from "./zygote.ts";
+
+export interface Sandbox {
+  keeper: Keeper;
+  session: Session;
+}
+
+export interface Pool {
+  /** A session that has run nothing. Throws `overloaded` when none can be made in time. */
+  take(): Promise<Sandbox>;
+  readonly ready: number;
+  close(): Promise<void>;
+}
+
+export interface PoolOptions {
+  size: number;
+  limits: SessionLimits;
+  transferBytesMax: number;
+  startZygote(): Promise<Zygote>;
+  warn(message: string): void;
+}
+
+const MAKING_MAX = 4;
+const RESTART_PAUSE_MS = [200, 1000, 5000, 15_000, 60_000];
+
+export async function createPool(options: PoolOptions): Promise<Pool> {
+  let zygote: Promise<Zygote> = options.startZygote();
+  let deaths = 0;
+  let closed = false;
+  let making = 0;
+  const waiting: (() => void)[] = [];
+  const shelf: Sandbox[] = [];
+  watch(await zygote);
+  refill();
+
+  return {
+    async take() {
+      for (let sandbox = shelf.shift(); sandbox !== undefined; sandbox = shelf.shift()) {
+        if (sandbox.session.alive) {
+          refill();
+          return sandbox;
+        }
+      }
+      refill();
+      return await make();
+    },
+    get ready() {
+      return shelf.length;
+    },
+    async close() {
+      closed = true;
+      for (const { session } of shelf) session.close();
+      const process = await zygote.catch(() => null);
+      await process?.close();
+    },
+  };
+
+  async function make(): Promise<Sandbox> {
+    if (making >= MAKING_MAX) await new Promise<void>((resolve) => waiting.push(resolve));
+    making += 1;
+    try {
+      if (closed) throw new GatewayError("overloaded", "The server is shutting down.");
+      const process = await zygote;
+      const connection = await process.connect(randomUUID());
+      const keeper = createKeeper(connection.keeper, options.transferBytesMax);
+      const session = createSession(connection.channel, keeper, connection.token, options.limits);
+      await session.ready;
+      return { keeper, session };
+    } finally {
+      making -= 1;
+      waiting.shift()?.();
+    }
+  }
+
+  function refill(): void {
+    const missing = options.size - shelf.length - making;
+    for (let count = 0; count < missing && !closed; count += 1) {
+      make().then(
+        (sandbox) => {
+          if (closed || shelf.length >= options.size) sandbox.session.close();
+          else shelf.push(sandbox);
+        },
+        (error: unknown) => options.warn(`a container could not be made ready: ${String(error)}`),
+      );
+    }
+  }
+
+  function watch(process: Zygote): void {
+    void process.exited.then(async (sentence) => {
+      if (closed) return;
+      options.warn(`${sentence}; starting another`);
+      zygote = restartAfterPause();
+      try {
+        watch(await zygote);
+        deaths = 0;
+        refill();
+      } catch (error) {
+        options.warn(`the sandbox cannot be started again: ${String(error)}`);
+      }
+    });
+  }
+
+  async function restartAfterPause(): Promise<Zygote> {
+    for (;;) {
+      const pause = RESTART_PAUSE_MS[Math.min(deaths, RESTART_PAUSE_MS.length - 1)]!;
+      deaths += 1;
+      await new Promise((resolve) => setTimeout(resolve, pause).unref());
+      try {
+        return await options.startZygote();
+      } catch (error) {
+        if (closed || deaths > 10) throw error;
+        options.warn(String(error));
+      }
+    }
+  }
+}

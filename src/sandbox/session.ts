@@ -1,0 +1,499 @@
+/**
+ * One container's Python session, as a state machine over its channel and its keeper.
+ *
+ * A cell ends in one of these ways, and the session lives on after each of them:
+ *
+ * - its `done` frame arrives: the ordinary end, an exception included;
+ * - the time is over or the caller left: the keeper interrupts it (KeyboardInterrupt), which usually
+ *   leads to `done` with the memory kept. When that does not help within a grace period the main line is
+ *   killed and the checkpoint takes over, with the memory from before the cell;
+ * - the main line dies by itself: the checkpoint takes over;
+ * - nobody takes over, because there was no checkpoint yet or the code killed it, or the channel
+ *   carries nonsense: the keeper starts a fresh interpreter. Before the first cell has ended that is the
+ *   same as a checkpoint; later the answer says that the variables are gone.
+ *
+ * What the cell printed is taken from whichever process sends it first and told apart by offset.
+ */
+import type { Socket } from "node:net";
+import { StringDecoder } from "node:string_decoder";
+
+import { GatewayError } from "../errors.ts";
+import { ChannelError, encodeFrame, FrameReader } from "../kernel/channel.ts";
+import { parseKernelFrame, type KernelEvent } from "../kernel/protocol.ts";
+import type { Keeper, KeeperEvent } from "./keeper.ts";
+import type { ExecutionError, ExecutionEvent, ExecutionStatus, OutputFile } from "./sandbox.ts";
+
+export interface SessionLimits {
+  outputBytes: number;
+  displayCount: number;
+  displayBytes: number;
+  fileCount: number;
+  fileBytes: number;
+  memoryMb: number;
+}
+
+export interface CellOptions {
+  code: string;
+  timeoutMs: number;
+  live: boolean;
+}
+
+export interface Session {
+  /** Resolves when the first interpreter is ready; rejects when the container could not be made. */
+  readonly ready: Promise<void>;
+  /** True until the container has ended for good. */
+  readonly alive: boolean;
+  /** Runs one cell; the caller makes sure that it is the only one. */
+  run(options: CellOptions, signal: AbortSignal): AsyncIterable<ExecutionEvent>;
+  close(): void;
+}
+
+/** After this an answer is most likely not to come soon, so what is printed is sent on as it comes. */
+const WATCH_AFTER_MS = 60;
+/** Time that an interrupted cell has to end by itself. */
+const INTERRUPT_GRACE_MS = 700;
+/** Time that a checkpoint has to take over. */
+const TAKE_OVER_MS = 2500;
+/** Time that a fresh interpreter has to report. */
+const RESTART_MS = 10_000;
+
+type StopReason = "timeout" | "abandoned" | "memory" | "nonsense" | null;
+
+interface Cell {
+  number: number;
+  options: CellOptions;
+  emit(event: ExecutionEvent): void;
+  finish(event: ExecutionEvent): void;
+  startedAt: number;
+  seen: [number, number];
+  decoders: [StringDecoder, StringDecoder];
+  displays: number;
+  truncated: boolean;
+  error: ExecutionError | null;
+  variables: string[];
+  stop: StopReason;
+  interrupted: boolean;
+  done: Extract<KernelEvent, { type: "done" }> | null;
+  death: { signal: number; code: number } | null;
+  memoryBytes: number;
+  stderrTail: string;
+}
+
+export function createSession(channel: Socket, keeper: Keeper, token: Buffer, limits: SessionLimits): Session {
+  const reader = new FrameReader(
+    { headerBytes: 1 << 20, payloadBytes: Math.max(limits.displayBytes * 2, limits.outputBytes + 4096) },
+    token,
+  );
+  let alive = true;
+  let cellsDone = 0;
+  let number = 0;
+  let cell: Cell | null = null;
+  let phaseTimer: NodeJS.Timeout | undefined;
+  let watchTimer: NodeJS.Timeout | undefined;
+  let watching = false;
+  let awaitingFresh = false;
+  let restored: (() => void) | null = null;
+  let readyResolve: () => void = () => {};
+  let readyReject: (error: Error) => void = () => {};
+  const ready = new Promise<void>((resolve, reject) => {
+    readyResolve = resolve;
+    readyReject = reject;
+  });
+  ready.catch(() => {});
+
+  keeper.onEvent = onKeeperEvent;
+  channel.on("data", (chunk: Buffer) => {
+    try {
+      for (const frame of reader.read(chunk)) onKernelEvent(parseKernelFrame(frame));
+    } catch (error) {
+      if (!(error instanceof ChannelError)) throw error;
+      onNonsense();
+    }
+  });
+  channel.on("error", () => {});
+  channel.on("close", () => end("The container has ended."));
+
+  return {
+    ready,
+    get alive() {
+      return alive;
+    },
+    run,
+    close() {
+      end("The container was closed.");
+    },
+  };
+
+  async function* run(options: CellOptions, signal: AbortSignal): AsyncGenerator<ExecutionEvent> {
+    if (!alive) throw new GatewayError("not_found", "The container has ended.");
+    const queue: ExecutionEvent[] = [];
+    let wake: (() => void) | null = null;
+    let finished: Extract<ExecutionEvent, { type: "done" }> | null = null;
+    const push = (event: ExecutionEvent) => {
+      queue.push(event);
+      wake?.();
+    };
+    const started = begin(options, push, (event) => {
+      if (event.type === "done") finished = event;
+      wake?.();
+    });
+    const onAbort = () => stop("abandoned");
+    if (signal.aborted) onAbort();
+    else signal.addEventListener("abort", onAbort, { once: true });
+    try {
+      for (;;) {
+        while (queue.length > 0) yield queue.shift()!;
+        if (finished !== null) break;
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+        wake = null;
+      }
+      if (started.done?.hasFiles && alive) yield* collect(started);
+      yield finished;
+    } finally {
+      signal.removeEventListener("abort", onAbort);
+      if (finished === null) stop("abandoned");
+    }
+  }
+
+  function begin(options: CellOptions, emit: Cell["emit"], finish: Cell["finish"]): Cell {
+    number += 1;
+    const started: Cell = {
+      number,
+      options,
+      emit,
+      finish,
+      startedAt: performance.now(),
+      seen: [0, 0],
+      decoders: [new StringDecoder("utf8"), new StringDecoder("utf8")],
+      displays: 0,
+      truncated: false,
+      error: null,
+      variables: [],
+      stop: null,
+      interrupted: false,
+      done: null,
+      death: null,
+      memoryBytes: 0,
+      stderrTail: "",
+    };
+    cell = started;
+    channel.write(encodeFrame({ n: number }, Buffer.from(options.code)));
+    phaseTimer = setTimeout(() => stop("timeout"), options.timeoutMs);
+    watchTimer = setTimeout(() => {
+      watching = true;
+      keeper.tell("watch", { live: options.live });
+    }, WATCH_AFTER_MS);
+    return started;
+  }
+
+  /** First the soft way, then the hard one, then the last one. */
+  function stop(reason: StopReason): void {
+    if (cell === null || cell.stop !== null || cell.done !== null) return;
+    cell.stop = reason;
+    cell.interrupted = true;
+    keeper.tell("interrupt");
+    setPhase(INTERRUPT_GRACE_MS, () => {
+      if (cellsDone === 0) restart();
+      else {
+        keeper.tell("stack");
+        keeper.tell("kill");
+        setPhase(TAKE_OVER_MS, restart);
+      }
+    });
+  }
+
+  function onKernelEvent(event: KernelEvent): void {
+    switch (event.type) {
+      case "ready":
+        if (awaitingFresh) {
+          awaitingFresh = false;
+          finishAfterDeath(cellsDone > 0);
+        } else readyResolve();
+        return;
+      case "restored":
+        restored?.();
+        if (cell !== null) finishAfterDeath(false);
+        return;
+      case "stream":
+        onOutput(event.stream, event.offset, event.data);
+        return;
+      case "display":
+        onDisplay(event);
+        return;
+      case "error":
+        if (cell === null) return;
+        cell.error = { name: event.name, message: event.message, traceback: event.traceback, line: event.line };
+        cell.variables = event.variables;
+        return;
+      case "done":
+        onDone(event);
+    }
+  }
+
+  function onDone(event: Extract<KernelEvent, { type: "done" }>): void {
+    if (cell === null || event.number !== cell.number || cell.done !== null) return;
+    cell.done = event;
+    if (event.rollback) {
+      // The main line ends itself now; its end or the checkpoint's word finishes the cell.
+      setPhase(TAKE_OVER_MS, restart);
+      return;
+    }
+    cellsDone += 1;
+    finish(toStatus(cell, event), null);
+  }
+
+  function onOutput(stream: 1 | 2, offset: number, data: Buffer): void {
+    if (cell === null) return;
+    const index = stream - 1;
+    const skip = Math.max(0, cell.seen[index]! - offset);
+    if (skip >= data.length) return;
+    const room = limits.outputBytes - cell.seen[index]!;
+    let fresh = data.subarray(skip);
+    if (fresh.length > room) {
+      fresh = fresh.subarray(0, Math.max(0, room));
+      cell.truncated = true;
+    }
+    cell.seen[index] = offset + skip + fresh.length;
+    const text = cell.decoders[index]!.write(fresh);
+    if (stream === 2) cell.stderrTail = (cell.stderrTail + text).slice(-8000);
+    if (text !== "") cell.emit({ type: stream === 1 ? "stdout" : "stderr", text });
+  }
+
+  function onDisplay(event: Extract<KernelEvent, { type: "display" }>): void {
+    if (cell === null) return;
+    cell.displays += 1;
+    const size = Object.values(event.data).reduce((sum, part) => sum + part.length, 0);
+    if (cell.displays > limits.displayCount || size > limits.displayBytes * 1.4) {
+      cell.truncated = true;
+      return;
+    }
+    cell.emit({ type: "output", output: { type: event.kind, data: event.data, metadata: event.metadata } });
+  }
+
+  function onKeeperEvent(event: KeeperEvent): void {
+    switch (event.type) {
+      case "tail":
+        onOutput(event.stream, event.offset, event.data);
+        return;
+      case "memory":
+        if (cell !== null) {
+          cell.stop ??= "memory";
+          cell.memoryBytes = event.bytes;
+        }
+        return;
+      case "died":
+        onDeath(event);
+        return;
+      case "failed":
+        end(`The container could not be made: ${event.message}`);
+        return;
+      case "closed":
+        end("The container has ended.");
+    }
+  }
+
+  function onDeath(death: { signal: number; code: number }): void {
+    if (awaitingFresh) return;
+    if (cell === null) {
+      // A background thread ended the interpreter between two cells.
+      if (cellsDone === 0) restart();
+      else {
+        const timer = setTimeout(restart, TAKE_OVER_MS);
+        restored = () => clearTimeout(timer);
+      }
+      return;
+    }
+    cell.death = death;
+    if (cellsDone === 0) restart();
+    else setPhase(TAKE_OVER_MS, restart);
+  }
+
+  function onNonsense(): void {
+    if (cell !== null) cell.stop = "nonsense";
+    restart();
+  }
+
+  function restart(): void {
+    if (!alive || awaitingFresh) return;
+    awaitingFresh = true;
+    setPhase(RESTART_MS, () => end("The container did not come back."));
+    keeper.request("restart").catch(() => end("The container has ended."));
+  }
+
+  /** The cell's process is gone, and the session stands where it was before, or anew. */
+  function finishAfterDeath(memoryLost: boolean): void {
+    const lost = memoryLost ? LOST : KEPT;
+    if (memoryLost) cellsDone = 0;
+    if (cell === null) {
+      setPhase(0, null);
+      return;
+    }
+    if (cell.done !== null) {
+      finish(toStatus(cell, cell.done), lost);
+      return;
+    }
+    const { status, error } = explainDeath(cell, limits);
+    cell.error = error;
+    finish(status, lost);
+  }
+
+  function finish(status: ExecutionStatus, notice: string | null): void {
+    const ended = cell!;
+    for (const [index, decoder] of ended.decoders.entries()) {
+      const text = decoder.end();
+      if (text !== "") ended.emit({ type: index === 0 ? "stdout" : "stderr", text });
+    }
+    setPhase(0, null);
+    clearTimeout(watchTimer);
+    if (watching) keeper.tell("rest");
+    watching = false;
+    cell = null;
+    const { done } = ended;
+    ended.finish({
+      type: "done",
+      status,
+      error: withMemoryAdvice(ended, status),
+      return_code: status === "ok" ? 0 : done?.code || (ended.death?.signal ? 128 + ended.death.signal : 1),
+      usage: {
+        wall_ms: Math.round((performance.now() - ended.startedAt) * 1000) / 1000,
+        cpu_ms: done?.cpuMs ?? 0,
+        peak_memory_bytes: Math.max(done?.peakBytes ?? 0, ended.memoryBytes),
+      },
+      truncated: ended.truncated || (done?.truncated ?? false),
+      notice: notice ?? (ended.interrupted && status !== "ok" ? STILL_THERE : null),
+    });
+  }
+
+  async function* collect(ended: Cell): AsyncGenerator<ExecutionEvent> {
+    const folder = String(ended.number).padStart(6, "0");
+    try {
+      const answer = await keeper.request("collect", { folder, count: limits.fileCount, max: limits.fileBytes });
+      for (const file of toFiles(answer, ended.done?.shownFiles ?? [])) yield { type: "file", file };
+    } catch {
+      // The container ended meanwhile: its files went with it, and the next call says so.
+    }
+  }
+
+  function setPhase(ms: number, next: (() => void) | null): void {
+    clearTimeout(phaseTimer);
+    phaseTimer = next === null ? undefined : setTimeout(next, ms);
+  }
+
+  function end(message: string): void {
+    if (!alive) return;
+    alive = false;
+    channel.destroy();
+    keeper.close();
+    readyReject(new GatewayError("internal", message));
+    if (cell === null) {
+      setPhase(0, null);
+      return;
+    }
+    cell.error = { name: "ContainerEnded", message, traceback: message, line: null };
+    finish("killed", "The container is gone, its variables and files with it.");
+  }
+}
+
+const KEPT = "The session is back where it was before this call: its variables are kept, this call's are not. Files that were written stay.";
+const LOST = "The interpreter had to be started anew: all variables are gone. Files that were written stay.";
+const STILL_THERE = "The code was stopped; the session's variables are still there, with what the code had changed until then.";
+
+function toStatus(cell: Cell, done: Extract<KernelEvent, { type: "done" }>): ExecutionStatus {
+  if (done.status === "interrupted") {
+    if (cell.stop === "abandoned") return "killed";
+    return cell.stop === "timeout" ? "timeout" : "error";
+  }
+  // An interrupt that the code turned into an error of its own is still a time-out.
+  if (done.status === "error" && cell.stop === "timeout") return "timeout";
+  return done.status;
+}
+
+function explainDeath(cell: Cell, limits: SessionLimits): { status: ExecutionStatus; error: ExecutionError } {
+  const say = (status: ExecutionStatus, name: string, message: string) => {
+    const stack = cellFrames(cell.stderrTail);
+    const line = /line (\d+)/.exec(stack);
+    const traceback = stack === "" ? `${name}: ${message}` : `${stack}\n${name}: ${message}`;
+    return { status, error: { name, message, traceback, line: line === null ? null : Number(line[1]) } };
+  };
+  if (cell.stop === "timeout") {
+    return say("timeout", "TimeoutError", `The code did not stop at its limit of ${cell.options.timeoutMs / 1000} s and was ended.`);
+  }
+  if (cell.stop === "abandoned") return say("killed", "Cancelled", "The caller went away and the code did not stop.");
+  if (cell.stop === "nonsense") return say("killed", "ProtocolError", "The code disturbed the interpreter's own channel.");
+  const { signal, code } = cell.death ?? { signal: 0, code: 0 };
+  if (cell.stop === "memory" || signal === 9) {
+    return say("out_of_memory", "MemoryError", `The container's ${limits.memoryMb} MiB of memory were used up.`);
+  }
+  if (signal > 0) return say("killed", "Crash", `The interpreter crashed with signal ${signal} (${SIGNALS[signal] ?? "unknown"}).`);
+  return say("killed", "Exit", `The code ended the interpreter with exit code ${code}.`);
+}
+
+const SIGNALS: Record<number, string> = {
+  4: "illegal instruction",
+  6: "abort",
+  7: "bus error",
+  8: "arithmetic error",
+  11: "segmentation fault",
+  15: "termination",
+  31: "forbidden system call",
+};
+
+/** The frames of the cell in what faulthandler wrote, newest first as it writes them. */
+function cellFrames(stderr: string): string {
+  const frames = stderr.split("\n").filter((line) => /^\s*File "<cell \d+>", line \d+ in /.test(line));
+  return frames.length === 0 ? "" : ["Stack, newest first:", ...frames.slice(0, 20)].join("\n");
+}
+
+function withMemoryAdvice(cell: Cell, status: ExecutionStatus): ExecutionError | null {
+  const { error, variables } = cell;
+  if (error === null || variables.length === 0) return error;
+  const sentence =
+    status === "out_of_memory"
+      ? `Largest variables: ${variables.join("; ")}. Work in chunks (pandas: read_csv(..., chunksize=100_000)), use smaller dtypes, or delete what is no longer needed.`
+      : `Variables where it was: ${variables.join("; ")}.`;
+  return { ...error, traceback: `${error.traceback}\n${sentence}` };
+}
+
+function toFiles(answer: { fields: Record<string, unknown>; payload: Buffer }, shown: string[]): OutputFile[] {
+  const listed = Array.isArray(answer.fields.files) ? (answer.fields.files as [string, number][]) : [];
+  let position = 0;
+  const files: OutputFile[] = [];
+  for (const [filename, size] of listed) {
+    if (size < 0) continue;
+    const bytes = answer.payload.subarray(position, position + size);
+    position += size;
+    files.push({ filename, mimeType: mimeTypeOf(filename), bytes, displayed: shown.includes(filename) });
+  }
+  return files;
+}
+
+const MIME_TYPES: Record<string, string> = {
+  csv: "text/csv",
+  gif: "image/gif",
+  html: "text/html",
+  ipynb: "application/x-ipynb+json",
+  jpeg: "image/jpeg",
+  jpg: "image/jpeg",
+  json: "application/json",
+  md: "text/markdown",
+  parquet: "application/vnd.apache.parquet",
+  pdf: "application/pdf",
+  png: "image/png",
+  pptx: "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+  docx: "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+  svg: "image/svg+xml",
+  tsv: "text/tab-separated-values",
+  txt: "text/plain",
+  webp: "image/webp",
+  xls: "application/vnd.ms-excel",
+  xlsx: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+  xml: "application/xml",
+  zip: "application/zip",
+};
+
+function mimeTypeOf(filename: string): string {
+  const extension = filename.slice(filename.lastIndexOf(".") + 1).toLowerCase();
+  return MIME_TYPES[extension] ?? "application/octet-stream";
+}

@@ -1,0 +1,270 @@
+/**
+ * The zygote's process (`python/kernel/zygote.py`), started inside bubblewrap.
+ *
+ * bubblewrap gives it a file tree of its own that holds the sandbox's root read-only, the folder with
+ * the server's socket, a handful of devices and nothing else of the host; no network, no capabilities,
+ * no environment. A server that runs as root starts it as a user that nobody else is: what runs inside
+ * is then unprivileged in the eyes of the kernel too, which is what keeps /proc/sys shut.
+ *
+ * The server reaches it by a socket in a folder of mode 0700. Two connections make a container, one to
+ * its keeper and one to its session. bubblewrap ends with the server (`--die-with-parent`), and
+ * standard input closes with it too; containers end when their keeper's connection does.
+ */
+import { spawn, type ChildProcess } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { chownSync, chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, readdirSync, readFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { connect, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { z } from "zod";
+
+import type { Config } from "../config.ts";
+import { GatewayError } from "../errors.ts";
+import { encodeFrame, FrameReader } from "../kernel/channel.ts";
+
+/** What set-up has made; `src/setup` fills it in. */
+export interface SandboxEnvironment {
+  /** Holds `root/`, the file system of the sandbox. */
+  sandboxFolder: string;
+  bubblewrap: string;
+  manifest: { pythonVersion: string; executable: string; home: string; sitePackages: string; fontFamilies: string[] };
+}
+
+export interface Connection {
+  keeper: Socket;
+  channel: Socket;
+  token: Buffer;
+}
+
+export interface Zygote {
+  connect(container: string): Promise<Connection>;
+  /** Resolves with a sentence when the process has ended, for whatever reason. */
+  readonly exited: Promise<string>;
+  close(): Promise<void>;
+}
+
+/** No account has this number, and none should: a user of its own is what separates it from all others. */
+export const SANDBOX_USER = 62_842;
+
+const START_MS_MAX = 120_000;
+const CONNECT_MS_MAX = 10_000;
+const SOCKET_PATH_MAX = 100;
+
+const listening = z.object({ ev: z.literal("listening"), baseline: z.number(), python: z.string() });
+
+export async function startZygote(config: Config, environment: SandboxEnvironment, log: (line: string) => void): Promise<Zygote> {
+  const asRoot = process.getuid?.() === 0;
+  const folder = makeSocketFolder(config, asRoot);
+  const socketPath = join(folder, "zygote");
+  const kernelFolder = installKernel(config);
+  const child = spawn(environment.bubblewrap, bubblewrapArguments(config, environment, folder, kernelFolder), {
+    stdio: ["pipe", "pipe", "pipe"],
+    env: {},
+    cwd: "/",
+    ...(asRoot ? { uid: SANDBOX_USER, gid: SANDBOX_USER } : {}),
+  });
+  const complaints = keepLastLines(child, log);
+  const exited = new Promise<string>((resolve) => {
+    child.on("error", (error) => resolve(`bubblewrap could not be started: ${error.message}`));
+    child.on("exit", (code, signal) => {
+      rmSync(folder, { recursive: true, force: true });
+      resolve(`the sandbox's zygote ended with ${signal ?? `code ${code}`}: ${complaints() || "it said nothing"}`);
+    });
+  });
+  child.stdin!.on("error", () => {});
+  try {
+    await waitUntilListening(child, exited);
+  } catch (error) {
+    child.kill("SIGKILL");
+    throw error;
+  }
+  return {
+    exited,
+    async connect(container) {
+      const token = randomBytes(16);
+      const keeper = await open(socketPath, { container, role: "keeper" });
+      try {
+        const channel = await open(socketPath, { container, role: "session", token: token.toString("hex") });
+        return { keeper, channel, token };
+      } catch (error) {
+        keeper.destroy();
+        throw error;
+      }
+    },
+    async close() {
+      child.stdin!.end();
+      const timer = setTimeout(() => child.kill("SIGKILL"), 2000);
+      await exited;
+      clearTimeout(timer);
+    },
+  };
+}
+
+function bubblewrapArguments(config: Config, environment: SandboxEnvironment, socketFolder: string, kernelFolder: string): string[] {
+  const { manifest } = environment;
+  const root = join(environment.sandboxFolder, "root");
+  const settings = {
+    socket: "/server/zygote",
+    kernel: "/kernel",
+    memoryMb: config.memoryMb,
+    filesMb: config.filesMb,
+    fileCount: config.fileCount,
+    processes: config.processes,
+    outputBytes: config.outputMb << 20,
+    weaken: config.weaken.split(",").filter((name) => name !== ""),
+    environment: {},
+  };
+  const links = ["usr", "lib", "lib64", "lib32", "bin", "etc"].filter((name) => existsSync(join(root, name)));
+  const devices = ["null", "zero", "full", "random", "urandom"];
+  return [
+    ...["--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"],
+    ...["--die-with-parent", "--new-session", "--cap-drop", "ALL", "--hostname", "sandbox", "--clearenv"],
+    ...["--ro-bind", environment.sandboxFolder, "/base"],
+    ...links.flatMap((name) => ["--symlink", `base/root/${name}`, `/${name}`]),
+    ...["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--dir", "/stage", "--dir", "/workspace"],
+    ...["--tmpfs", "/devices", "--dir", "/devices/shm", "--dir", "/devices/empty"],
+    ...devices.flatMap((name) => ["--dev-bind", `/dev/${name}`, `/devices/${name}`]),
+    ...["--symlink", "/proc/self/fd", "/devices/fd", "--symlink", "/proc/self/fd/0", "/devices/stdin"],
+    ...["--symlink", "/proc/self/fd/1", "/devices/stdout", "--symlink", "/proc/self/fd/2", "/devices/stderr"],
+    ...["--remount-ro", "/devices", "--bind", socketFolder, "/server", "--ro-bind", kernelFolder, "/kernel"],
+    ...Object.entries(variables(environment)).flatMap(([name, value]) => ["--setenv", name, value]),
+    ...["--chdir", "/tmp", "--", manifest.executable, "-B", "-S", "-c", LAUNCHER, JSON.stringify(settings)],
+  ];
+}
+
+/** `-S` keeps site's search of other folders out; the data stack's folder is the only one added. */
+const LAUNCHER = [
+  "import sys, os",
+  "sys.path[:0] = ['/kernel']",
+  "sys.path.append(os.environ['CURTA_SITE_PACKAGES'])",
+  "import site, builtins",
+  "site.setcopyright(); site.sethelper()",
+  "from kernel.zygote import main",
+  "main()",
+].join("\n");
+
+/** The environment of every cell. One BLAS thread: a thread would not survive the fork. */
+function variables({ manifest }: SandboxEnvironment): Record<string, string> {
+  return {
+    HOME: "/home/user",
+    USER: "user",
+    LOGNAME: "user",
+    PATH: "/usr/bin:/bin",
+    LANG: "C.UTF-8",
+    LC_ALL: "C.UTF-8",
+    TZ: "UTC",
+    TMPDIR: "/tmp",
+    INPUT_DIR: "/workspace",
+    MPLBACKEND: "agg",
+    MPLCONFIGDIR: "/tmp/matplotlib",
+    PYTHONHOME: manifest.home,
+    PYTHONDONTWRITEBYTECODE: "1",
+    PYTHONUNBUFFERED: "1",
+    PYTHONMALLOC: "malloc",
+    IPYTHONDIR: "/tmp/ipython",
+    OPENBLAS_NUM_THREADS: "1",
+    OMP_NUM_THREADS: "1",
+    MKL_NUM_THREADS: "1",
+    NUMEXPR_NUM_THREADS: "1",
+    ARROW_DEFAULT_MEMORY_POOL: "system",
+    LOKY_MAX_CPU_COUNT: "1",
+    CURTA_SITE_PACKAGES: manifest.sitePackages,
+    CURTA_FONTS: manifest.fontFamilies.join(","),
+  };
+}
+
+/** The kernel's source, where the sandbox's user can read it: a checkout may lie under a closed home. */
+function installKernel(config: Config): string {
+  const source = fileURLToPath(new URL("../../python/kernel", import.meta.url));
+  const hash = createHash("sha256");
+  for (const name of readdirSync(source).toSorted()) {
+    if (name.endsWith(".py")) hash.update(name).update(readFileSync(join(source, name)));
+  }
+  const target = join(config.cache, "kernel", hash.digest("hex").slice(0, 16));
+  if (existsSync(target)) return target;
+  mkdirSync(join(config.cache, "kernel"), { recursive: true, mode: 0o755 });
+  const building = mkdtempSync(`${target}.`);
+  cpSync(source, join(building, "kernel"), { recursive: true, filter: (path) => !path.includes("__pycache__") });
+  openToReaders(building);
+  try {
+    renameSync(building, target);
+  } catch (error) {
+    // Another start has made the same folder in the meantime.
+    rmSync(building, { recursive: true, force: true });
+    if (!existsSync(target)) throw error;
+  }
+  return target;
+}
+
+function openToReaders(folder: string): void {
+  chmodSync(folder, 0o755);
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) openToReaders(path);
+    else chmodSync(path, 0o644);
+  }
+}
+
+/** A folder that only the sandbox's user may enter, with a path short enough for a socket. */
+function makeSocketFolder(config: Config, asRoot: boolean): string {
+  const wanted = join(config.data, "run");
+  const parent = wanted.length + 20 <= SOCKET_PATH_MAX ? wanted : tmpdir();
+  mkdirSync(parent, { recursive: true, mode: 0o755 });
+  if (asRoot && parent === wanted) makeReachable(config.data, wanted);
+  const folder = mkdtempSync(join(parent, "zygote-"));
+  if (asRoot) chownSync(folder, SANDBOX_USER, SANDBOX_USER);
+  return folder;
+}
+
+/** The data folder stays closed to listing; the sandbox's user may only pass through to its socket. */
+function makeReachable(data: string, run: string): void {
+  chmodSync(data, 0o711);
+  chmodSync(run, 0o711);
+}
+
+function keepLastLines(child: ChildProcess, log: (line: string) => void): () => string {
+  let last = "";
+  child.stderr!.setEncoding("utf8").on("data", (text: string) => {
+    last = (last + text).slice(-2000);
+    log(text.trimEnd().slice(0, 2000));
+  });
+  return () => last.trim().split("\n").slice(-3).join(" ");
+}
+
+async function waitUntilListening(child: ChildProcess, exited: Promise<string>): Promise<void> {
+  const reader = new FrameReader({ headerBytes: 65_536, payloadBytes: 0 });
+  const heard = new Promise<void>((resolve, reject) => {
+    child.stdout!.on("data", (chunk: Buffer) => {
+      try {
+        if (reader.read(chunk).some((frame) => listening.safeParse(frame.header).success)) resolve();
+      } catch (error) {
+        reject(error instanceof Error ? error : new Error(String(error)));
+      }
+    });
+  });
+  const late = AbortSignal.timeout(START_MS_MAX);
+  await Promise.race([
+    heard,
+    exited.then((sentence) => {
+      throw new GatewayError("internal", `The sandbox did not start: ${sentence}.`);
+    }),
+    new Promise((_, reject) => {
+      late.addEventListener("abort", () => reject(new GatewayError("internal", "The sandbox did not start within two minutes.")));
+    }),
+  ]);
+}
+
+function open(path: string, hello: object): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(path);
+    socket.setTimeout(CONNECT_MS_MAX, () => socket.destroy(new Error("the zygote does not answer")));
+    socket.once("error", (cause) => reject(new GatewayError("overloaded", "No container could be made just now.", { cause, retryAfterSeconds: 2 })));
+    socket.once("connect", () => {
+      socket.setTimeout(0);
+      socket.write(encodeFrame(hello));
+      resolve(socket);
+    });
+  });
+}
