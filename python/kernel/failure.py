@@ -53,7 +53,7 @@ def keep_own_frames(summary: traceback.TracebackException, depth: int) -> None:
     if own:
         last = len(frames) - 1
         kept = [frames[index] for index in own[-FRAMES_MAX:]]
-        if last not in own:
+        if last not in own and not is_harness(frames[last].filename):
             kept.append(frames[last])
     else:
         # A syntax error has no frames of its own: those there are belong to the harness.
@@ -69,6 +69,10 @@ def keep_own_frames(summary: traceback.TracebackException, depth: int) -> None:
 
 def is_own(filename: str) -> bool:
     return filename.startswith((CELL, WORKSPACE)) or filename == "<string>"
+
+
+def is_harness(filename: str) -> bool:
+    return filename.startswith("/kernel/")
 
 
 def short_path(filename: str) -> str:
@@ -119,7 +123,7 @@ def largest_variables(namespace: dict[str, Any], error: BaseException | None) ->
     sizes: dict[str, tuple[int, str]] = {}
     for place in places:
         for name, value in list(place.items()):
-            if not name.startswith("_"):
+            if is_users(name):
                 size, form = measure(value)
                 if size >= 1 << 20:
                     sizes[name] = (size, form)
@@ -138,13 +142,17 @@ def locals_of(error: BaseException) -> list[str]:
     described: list[str] = []
     for running in frames[-2:][::-1]:
         for name, value in list(running.f_locals.items())[:200]:
-            if not name.startswith("_") and len(described) < VARIABLES_SHOWN:
+            if is_users(name) and len(described) < VARIABLES_SHOWN:
                 size, form = measure(value)
                 if type(value) in (int, float, bool):
                     described.append(f"{name} = {str(value)[:40]}")
                 elif size:
                     described.append(f"{name} ({form})")
     return described
+
+
+def is_users(name: str) -> bool:
+    return not name.startswith("_") and name not in ("In", "Out", "exit", "quit", "get_ipython")
 
 
 def measure(value: Any) -> tuple[int, str]:
@@ -168,3 +176,14 @@ def shorten(text: str, limit: int) -> str:
         return text
     half = limit // 2
     return f"{text[:half]}\n… {len(text) - limit} characters left out …\n{text[-half:]}"
+
+
+def shorten_fatal_error(stderr: bytes) -> bytes:
+    """Leave of a crash's report by faulthandler the frames down to the cell's first, and no module list."""
+    start = stderr.find(b"Fatal Python error: ")
+    if start < 0:
+        return stderr
+    lines = stderr[start:].split(b"\n")
+    cells = [index for index, line in enumerate(lines) if b'File "<cell ' in line]
+    kept = lines[: cells[-1] + 1] if cells else lines[:1]
+    return stderr[:start] + b"\n".join(kept) + b"\n"

@@ -1,8 +1,10 @@
 """A container's walls, built by its keeper before any user code exists.
 
-The keeper begins life in new user, mount, PID, IPC, UTS, network and cgroup namespaces, with every
-capability inside its own user namespace and none outside. In this order it
+The keeper begins life in new user, mount, PID, IPC, UTS and network namespaces, with every capability
+inside its own user namespace and none outside. In this order it
 
+0. joins a control group of its own, where there are any (cgroup.py), and makes that the root of what
+   it can see of them;
 1. maps user 1000 of the container to the one unprivileged user that the zygote runs as;
 2. enters a time namespace, so that clocks count from the container's start;
 3. makes the container's file tree: the read-only root, and tmpfs for everything writable, bounded in
@@ -29,7 +31,6 @@ NAMESPACES = (
     | libc.CLONE_NEWIPC
     | libc.CLONE_NEWUTS
     | libc.CLONE_NEWNET
-    | libc.CLONE_NEWCGROUP
 )
 
 USER = 1000

@@ -20,6 +20,7 @@ import time
 from typing import Any
 
 from . import isolation, libc, streams, workspace
+from .cgroup import join_group
 from .isolation import Limits
 from .protocol import ChannelClosed, Header, encode_frame, read_frame
 from .session import start_session
@@ -33,12 +34,16 @@ TAIL_BYTES_MAX = 1 << 20
 class Keeper:
     """The state of the keeper."""
 
-    def __init__(self, server: socket.socket, channel: socket.socket, shell: Shell, limits: Limits, token: bytes) -> None:
+    def __init__(
+        self, server: socket.socket, channel: socket.socket, shell: Shell, limits: Limits, settings: dict[str, Any]
+    ) -> None:
         self.server = server
         self.channel = channel
         self.shell = shell
         self.limits = limits
-        self.token = token
+        self.token = settings["token"]
+        # Without a group of its own nobody but the keeper counts the container's memory.
+        self.counts_memory = settings["cgroup"] == 0
         self.main = 0
         self.control, self.session_control = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         # The server wants what is printed as it is printed; bytes per stream that it has, bytes seen last time.
@@ -191,8 +196,8 @@ class Keeper:
                     data = os.pread(index + 1, length, self.sent[index])
                     self.tell({"ev": "tail", "s": index + 1, "o": self.sent[index]}, data)
                     self.sent[index] += len(data)
-        used = memory_of_container() if "cgroup" in self.limits.weaken else 0
-        if used > self.limits.memory_mb * isolation.MIB:
+        used = memory_of_container() if self.counts_memory else 0
+        if used > (self.limits.memory_mb + self.limits.files_mb) * isolation.MIB:
             self.tell({"ev": "memory", "bytes": used})
             self.signal(signal.SIGKILL)
 
@@ -209,13 +214,15 @@ def start_keeper(server: socket.socket, channel: socket.socket, shell: Shell, se
     try:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
+        join_group(settings["name"], settings["cgroup"], limits)
+        libc.call("unshare", libc.CLONE_NEWCGROUP)
         isolation.enter_user_namespace(settings["user"], settings["group"])
         isolation.enter_time_namespace()
         isolation.build_tree(limits)
         libc.prctl(libc.PR_SET_DUMPABLE, 0)
         streams.open_files(settings["output_bytes"])
         isolation.seal(settings["filter"], limits)
-        Keeper(server, channel, shell, limits, settings["token"]).serve()
+        Keeper(server, channel, shell, limits, settings).serve()
     except BaseException as error:
         try:
             server.sendall(encode_frame({"ev": "failed", "message": f"{type(error).__name__}: {error}"[:500]}))

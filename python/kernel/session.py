@@ -256,6 +256,8 @@ class Session:
         for index, output in enumerate(self.outputs):
             output.sent = 0
             offset, data = output.take_file()
+            if index == 1:
+                data = failure.shorten_fatal_error(data)
             if data:
                 self.send({"t": "stream", "s": index + 1, "o": offset}, data)
             output.end()
@@ -350,11 +352,7 @@ def forget_event_loop() -> None:
     import asyncio
     from IPython.core import async_helpers
 
-    if hasattr(async_helpers, "_AsyncIORunner__event_loop"):
-        async_helpers._AsyncIORunner__event_loop = None
-    loop = getattr(async_helpers, "_event_loop", None)
-    if loop is not None:
-        async_helpers._event_loop = None
+    async_helpers._asyncio_event_loop = None
     asyncio.set_event_loop(None)
 
 

@@ -9,6 +9,7 @@ import builtins
 import sys
 import threading
 import types
+import warnings
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -65,8 +66,8 @@ class Shell(InteractiveShell):
         super().init_traceback_handlers(custom_exceptions)
         self.sys_excepthook = sys.excepthook
 
-    def showtraceback(self, *_args: Any, **_options: Any) -> None:
-        self.failure = sys.exc_info()[1]
+    def showtraceback(self, exc_tuple: Any = None, *_args: Any, **_options: Any) -> None:
+        self.failure = exc_tuple[1] if exc_tuple else sys.exc_info()[1]
 
     def showsyntaxerror(self, *_args: Any, **_options: Any) -> None:
         self.failure = sys.exc_info()[1]
@@ -108,6 +109,7 @@ def create_shell() -> Shell:
     shell.user_ns["exit"] = shell.user_ns["quit"] = leave
     builtins.exit = builtins.quit = leave
     asyncio.run = run_anywhere
+    warnings.filterwarnings("ignore", message="To exit: use")
     return shell
 
 

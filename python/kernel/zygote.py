@@ -20,6 +20,7 @@ import sys
 from typing import Any
 
 from . import libc, seccomp
+from .cgroup import remove_group
 from .isolation import NAMESPACES, Limits
 from .keeper import start_keeper
 from .protocol import encode_frame, read_frame
@@ -37,6 +38,7 @@ class Zygote:
         self.shell = shell
         self.settings = settings
         self.keepers: dict[str, socket.socket] = {}
+        self.names: dict[int, str] = {}
 
     def serve(self) -> None:
         """Clone containers until the server closes standard input."""
@@ -50,7 +52,7 @@ class Zygote:
             ready = dict(poll.poll())
             if child_ended in ready:
                 os.read(child_ended, 4096)
-                reap()
+                self.reap()
             if 0 in ready and not os.read(0, 4096):
                 os._exit(0)
             if self.listener.fileno() in ready:
@@ -76,11 +78,11 @@ class Zygote:
         if server is None:
             connection.close()
             return
-        self.clone(server, connection, hello)
+        self.clone(name, server, connection, hello)
         server.close()
         connection.close()
 
-    def clone(self, server: socket.socket, channel: socket.socket, hello: dict[str, Any]) -> None:
+    def clone(self, name: str, server: socket.socket, channel: socket.socket, hello: dict[str, Any]) -> None:
         try:
             process = libc.clone(NAMESPACES)
         except OSError as error:
@@ -89,8 +91,19 @@ class Zygote:
         if process == 0:
             signal.set_wakeup_fd(-1)
             close_all_but({server.fileno(), channel.fileno()})
-            settings = {**self.settings, "token": bytes.fromhex(hello["token"])}
+            settings = {**self.settings, "name": name, "token": bytes.fromhex(hello["token"])}
             start_keeper(server, channel, self.shell, settings)
+        self.names[process] = name
+
+    def reap(self) -> None:
+        while True:
+            try:
+                process, _ = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if process == 0:
+                return
+            remove_group(self.names.pop(process, ""), self.settings["cgroup"])
 
 
 def main() -> None:
@@ -104,6 +117,7 @@ def main() -> None:
         "group": os.getgid(),
         "output_bytes": given["outputBytes"],
         "filter": seccomp.build_filter(),
+        "cgroup": given["cgroup"],
         "limits": Limits(
             memory_mb=given["memoryMb"],
             files_mb=given["filesMb"],
@@ -126,7 +140,6 @@ def main() -> None:
 def prepare(given: dict[str, Any]) -> Shell:
     """Import and warm everything that sessions share."""
     gc.disable()
-    os.environ.update(given["environment"])
     sys.path[:] = [path for path in sys.path if path != given["kernel"]] + [given["kernel"]]
     from .warm import warm
 
@@ -149,15 +162,6 @@ def close_all_but(kept: set[int]) -> None:
         os.closerange(position, descriptor)
         position = descriptor + 1
     os.closerange(position, 4096)
-
-
-def reap() -> None:
-    while True:
-        try:
-            if os.waitpid(-1, os.WNOHANG)[0] == 0:
-                return
-        except ChildProcessError:
-            return
 
 
 if __name__ == "__main__":

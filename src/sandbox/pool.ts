@@ -93,7 +93,7 @@ export async function createPool(options: PoolOptions): Promise<Pool> {
           if (closed || shelf.length >= options.size) sandbox.session.close();
           else shelf.push(sandbox);
         },
-        (error: unknown) => options.warn(`a container could not be made ready: ${String(error)}`),
+        (error: unknown) => closed || options.warn(`a container could not be made ready: ${String(error)}`),
       );
     }
   }

@@ -12,7 +12,7 @@
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { chownSync, chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, readdirSync, readFileSync } from "node:fs";
+import { chownSync, chmodSync, cpSync, existsSync, lstatSync, mkdirSync, readlinkSync, mkdtempSync, renameSync, rmSync, readdirSync, readFileSync } from "node:fs";
 import { createHash } from "node:crypto";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
@@ -22,6 +22,7 @@ import { z } from "zod";
 
 import type { Config } from "../config.ts";
 import { GatewayError } from "../errors.ts";
+import { prepareControlGroups, type ControlGroups } from "./cgroup.ts";
 import { encodeFrame, FrameReader } from "../kernel/channel.ts";
 
 /** What set-up has made; `src/setup` fills it in. */
@@ -59,7 +60,11 @@ export async function startZygote(config: Config, environment: SandboxEnvironmen
   const folder = makeSocketFolder(config, asRoot);
   const socketPath = join(folder, "zygote");
   const kernelFolder = installKernel(config);
-  const child = spawn(environment.bubblewrap, bubblewrapArguments(config, environment, folder, kernelFolder), {
+  const user = asRoot ? SANDBOX_USER : process.getuid!();
+  const { groups } = prepareControlGroups(user);
+  const words = bubblewrapArguments(config, environment, folder, kernelFolder, groups);
+  // The shell waits for a line, so that the process is in its control group before it starts others.
+  const child = spawn("/bin/sh", ["-c", 'read -r _ && exec "$@"', "sh", environment.bubblewrap, ...words], {
     stdio: ["pipe", "pipe", "pipe"],
     env: {},
     cwd: "/",
@@ -70,10 +75,13 @@ export async function startZygote(config: Config, environment: SandboxEnvironmen
     child.on("error", (error) => resolve(`bubblewrap could not be started: ${error.message}`));
     child.on("exit", (code, signal) => {
       rmSync(folder, { recursive: true, force: true });
+      groups?.remove();
       resolve(`the sandbox's zygote ended with ${signal ?? `code ${code}`}: ${complaints() || "it said nothing"}`);
     });
   });
   child.stdin!.on("error", () => {});
+  if (child.pid !== undefined) groups?.adopt(child.pid);
+  child.stdin!.write("go\n");
   try {
     await waitUntilListening(child, exited);
   } catch (error) {
@@ -102,7 +110,7 @@ export async function startZygote(config: Config, environment: SandboxEnvironmen
   };
 }
 
-function bubblewrapArguments(config: Config, environment: SandboxEnvironment, socketFolder: string, kernelFolder: string): string[] {
+function bubblewrapArguments(config: Config, environment: SandboxEnvironment, socketFolder: string, kernelFolder: string, groups: ControlGroups | null): string[] {
   const { manifest } = environment;
   const root = join(environment.sandboxFolder, "root");
   const settings = {
@@ -114,7 +122,7 @@ function bubblewrapArguments(config: Config, environment: SandboxEnvironment, so
     processes: config.processes,
     outputBytes: config.outputMb << 20,
     weaken: config.weaken.split(",").filter((name) => name !== ""),
-    environment: {},
+    cgroup: groups?.version ?? 0,
   };
   const links = ["usr", "lib", "lib64", "lib32", "bin", "etc"].filter((name) => existsSync(join(root, name)));
   const devices = ["null", "zero", "full", "random", "urandom"];
@@ -122,13 +130,17 @@ function bubblewrapArguments(config: Config, environment: SandboxEnvironment, so
     ...["--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"],
     ...["--die-with-parent", "--new-session", "--cap-drop", "ALL", "--hostname", "sandbox", "--clearenv"],
     ...["--ro-bind", environment.sandboxFolder, "/base"],
-    ...links.flatMap((name) => ["--symlink", `base/root/${name}`, `/${name}`]),
+    ...links.flatMap((name) => {
+      const path = join(root, name);
+      return lstatSync(path).isSymbolicLink() ? ["--symlink", readlinkSync(path), `/${name}`] : ["--ro-bind", path, `/${name}`];
+    }),
     ...["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--dir", "/stage", "--dir", "/workspace"],
     ...["--tmpfs", "/devices", "--dir", "/devices/shm", "--dir", "/devices/empty"],
     ...devices.flatMap((name) => ["--dev-bind", `/dev/${name}`, `/devices/${name}`]),
     ...["--symlink", "/proc/self/fd", "/devices/fd", "--symlink", "/proc/self/fd/0", "/devices/stdin"],
     ...["--symlink", "/proc/self/fd/1", "/devices/stdout", "--symlink", "/proc/self/fd/2", "/devices/stderr"],
     ...["--remount-ro", "/devices", "--bind", socketFolder, "/server", "--ro-bind", kernelFolder, "/kernel"],
+    ...Object.entries(groups?.folders ?? {}).flatMap(([name, path]) => ["--bind", path, `/cgroup/${name}`]),
     ...Object.entries(variables(environment)).flatMap(([name, value]) => ["--setenv", name, value]),
     ...["--chdir", "/tmp", "--", manifest.executable, "-B", "-S", "-c", LAUNCHER, JSON.stringify(settings)],
   ];
