@@ -50,6 +50,7 @@ class Session:
         self.running = False
         self.interrupted = False
         self.output_folder = ""
+        self.own_callbacks = {event: len(calls) for event, calls in shell.events.callbacks.items()}
         self.baseline_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
     def serve(self) -> None:
@@ -68,6 +69,7 @@ class Session:
                 os._exit(0)
             self.execute(header, payload.decode("utf-8", "replace"))
             self.make_checkpoint()
+            self.rehearse()
 
     def execute(self, header: Header, code: str) -> None:
         """Run one cell and send what came of it."""
@@ -99,6 +101,23 @@ class Session:
             self.finish(number, started, cpu)
         except KeyboardInterrupt:
             self.finish(number, started, cpu)
+
+    def rehearse(self) -> None:
+        """Run a cell for nothing while nobody waits.
+
+        After a fork the first write to each page costs a fault and a copy, some five hundred of them in the
+        simplest cell. Paid here, between two cells, they are not paid while somebody waits.
+        """
+        callbacks = self.shell.events.callbacks
+        if any(len(callbacks[event]) > self.own_callbacks.get(event, 0) for event in callbacks):
+            return  # The user's own hooks must not see a cell that nobody sent.
+        if select.select([self.channel], [], [], 0)[0]:
+            return
+        send, self.send = self.send, lambda *_arguments: None  # type: ignore[method-assign]
+        try:
+            self.execute({"n": self.shell.execution_count}, "print(1)")
+        finally:
+            self.send = send  # type: ignore[method-assign]
 
     def finish(self, number: int, started: float, cpu: float) -> None:
         if os.getpid() != self.main:

@@ -4,12 +4,18 @@ Each line here is paid once in the zygote instead of in every session, in time a
 here may start a thread or open a descriptor: forks would lose the one and share the other.
 """
 
+import contextlib
 import importlib
 import io
+import os
+import shutil
 import threading
 
 from . import failure
-from .shell import Displays, Shell, create_shell
+from .display import begin_figures, flush_figures, set_up_figures
+from .libraries import adapt_libraries
+from .session import forget_event_loop
+from .shell import Displays, Shell, create_shell, leave
 
 MODULES = (
     "numpy",
@@ -87,16 +93,13 @@ def warm() -> Shell:
     for name in MODULES:
         importlib.import_module(name)
     shell = create_shell()
-    from .display import begin_figures, flush_figures, set_up_figures
-
+    adapt_libraries()
     set_up_figures(shell)
     set_fonts()
     begin_figures()
     stdout = io.StringIO()
     sent: list[str] = []
     Displays.send = lambda kind, data, metadata: sent.append(kind)
-    import contextlib
-
     with contextlib.redirect_stdout(stdout):
         shell.run_cell(FIRST_USE, store_history=False)
         problem = shell.failure
@@ -120,18 +123,13 @@ def warm() -> Shell:
 
 def set_fonts() -> None:
     """Let labels fall back from one font to the next, so that every script has glyphs."""
-    import os
-
     import matplotlib.pyplot as plt
 
     families = [name for name in os.environ.get("CURTA_FONTS", "").split(",") if name]
-    plt.rcParams["font.family"] = ["DejaVu Sans", *families]
+    plt.rcParams["font.family"] = families or ["DejaVu Sans"]
     plt.rcParams["axes.unicode_minus"] = False
 
 
 def forget_warming(shell: Shell) -> None:
-    from .session import forget_event_loop
-    from .shell import leave
-
     forget_event_loop()
     shell.user_ns["exit"] = shell.user_ns["quit"] = leave

@@ -30,7 +30,7 @@ export interface SandboxEnvironment {
   /** Holds `root/`, the file system of the sandbox. */
   sandboxFolder: string;
   bubblewrap: string;
-  manifest: { pythonVersion: string; executable: string; home: string; sitePackages: string; fontFamilies: string[] };
+  manifest: { pythonVersion: string; executable: string; home: string; sitePackages: string; fontFamilies: string[]; fontListFolder: string };
 }
 
 export interface Connection {
@@ -183,6 +183,7 @@ function variables({ manifest }: SandboxEnvironment): Record<string, string> {
     ARROW_DEFAULT_MEMORY_POOL: "system",
     LOKY_MAX_CPU_COUNT: "1",
     CURTA_SITE_PACKAGES: manifest.sitePackages,
+    CURTA_FONT_LIST: manifest.fontListFolder,
     CURTA_FONTS: manifest.fontFamilies.join(","),
   };
 }
