@@ -80,7 +80,8 @@ class Keeper:
         process = os.fork()
         if process == 0:
             signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, signal.SIG_DFL)
             self.server.close()
             self.control.close()
             libc.prctl(libc.PR_SET_DUMPABLE, 1)
