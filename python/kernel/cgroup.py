@@ -9,8 +9,11 @@ FOLDER = "/cgroup"
 SLACK_MB = 96
 
 
-def join_group(name: str, version: int, limits: Limits) -> None:
-    """Make the group, set its limits and move this process into it. Raises OSError."""
+def join_group(name: str, version: int, limits: Limits) -> int:
+    """Make the group, set its limits and move this process into it. Raises OSError.
+
+    Returns a descriptor of the file that counts processes killed for memory, or -1 without groups.
+    """
     memory = str((limits.memory_mb + limits.files_mb + SLACK_MB) * MIB)
     processes = str(limits.processes + 3)
     if version == 2:
@@ -18,7 +21,7 @@ def join_group(name: str, version: int, limits: Limits) -> None:
     elif version == 1:
         settings = {"memory": {"memory.limit_in_bytes": memory}, "pids": {"pids.max": processes}, "cpu": {}}
     else:
-        return
+        return -1
     for hierarchy, values in settings.items():
         folder = f"{FOLDER}/{hierarchy}/{name}"
         os.mkdir(folder)
@@ -29,6 +32,18 @@ def join_group(name: str, version: int, limits: Limits) -> None:
                 if file != "memory.swap.max":  # Absent where the kernel does not account swap.
                     raise
         write_file(f"{folder}/cgroup.procs", "0")
+    events = f"unified/{name}/memory.events" if version == 2 else f"memory/{name}/memory.oom_control"
+    return os.open(f"{FOLDER}/{events}", os.O_RDONLY | os.O_CLOEXEC)
+
+
+def count_memory_kills(descriptor: int) -> int:
+    """How many processes of the group the kernel has killed for want of memory."""
+    if descriptor < 0:
+        return 0
+    for line in os.pread(descriptor, 4096, 0).splitlines():
+        if line.startswith(b"oom_kill "):
+            return int(line.split()[1])
+    return 0
 
 
 def remove_group(name: str, version: int) -> None:

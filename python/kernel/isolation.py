@@ -22,7 +22,7 @@ import resource
 import socket
 from dataclasses import dataclass, field
 
-from . import libc, seccomp
+from . import libc, seccomp, streams
 
 NAMESPACES = (
     libc.CLONE_NEWUSER
@@ -112,11 +112,12 @@ def enter_time_namespace() -> None:
     write_file("/proc/self/timens_offsets", f"monotonic -{seconds} 0\nboottime -{seconds} 0\n")
 
 
-def build_tree(limits: Limits) -> None:
+def build_tree(limits: Limits, output_bytes: int) -> None:
     """Make the container's mounts and move into them."""
     libc.mount("none", "/", None, libc.MS_REC | libc.MS_PRIVATE)
     libc.mount(BASE, STAGE, None, libc.MS_BIND)
     root = STAGE + "/root"
+    open_outputs(root + "/sys", output_bytes)
     # One tmpfs holds everything that user code can write, so that one size bounds all of it.
     safe = libc.MS_NOSUID | libc.MS_NODEV
     size = f"size={limits.files_mb * MIB},nr_inodes={limits.file_count},mode=0755"
@@ -137,6 +138,14 @@ def build_tree(limits: Limits) -> None:
     os.chdir("/workspace")
     # The stage of the writable tmpfs itself is covered, so that each file has one path.
     libc.mount("tmpfs", "/run", "tmpfs", safe | libc.MS_RDONLY, "size=4096,nr_inodes=2")
+
+
+def open_outputs(place: str, output_bytes: int) -> None:
+    """Make the files for stdout and stderr on a file system of their own, so that a full workspace can be said."""
+    size = f"size={2 * output_bytes + MIB},nr_inodes=8"
+    libc.mount("tmpfs", place, "tmpfs", libc.MS_NOSUID | libc.MS_NODEV | libc.MS_NOEXEC, size)
+    streams.open_files(place, output_bytes)
+    libc.unmount(place)
 
 
 def mount_processes(root: str) -> None:

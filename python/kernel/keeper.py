@@ -19,8 +19,8 @@ import socket
 import time
 from typing import Any
 
-from . import isolation, libc, streams, workspace
-from .cgroup import join_group
+from . import isolation, libc, workspace
+from .cgroup import count_memory_kills, join_group
 from .isolation import Limits
 from .protocol import ChannelClosed, Header, encode_frame, read_frame
 from .session import start_session
@@ -43,8 +43,11 @@ class Keeper:
         self.limits = limits
         self.token = settings["token"]
         # Without a group of its own nobody but the keeper counts the container's memory.
+        self.memory_events: int = settings["memory_events"]
+        self.memory_kills = 0
         self.counts_memory = settings["cgroup"] == 0
         self.main = 0
+        self.wake_pipe = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self.control, self.session_control = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         # The server wants what is printed as it is printed; bytes per stream that it has, bytes seen last time.
         self.live = False
@@ -54,7 +57,7 @@ class Keeper:
 
     def serve(self) -> None:
         """Work until the server hangs up."""
-        child_ended, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        child_ended, wake = self.wake_pipe
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda _signal, _frame: None)
         self.start_session()
@@ -84,6 +87,9 @@ class Keeper:
                 signal.signal(number, signal.SIG_DFL)
             self.server.close()
             self.control.close()
+            for descriptor in (*self.wake_pipe, self.memory_events):
+                if descriptor >= 0:
+                    os.close(descriptor)
             libc.prctl(libc.PR_SET_DUMPABLE, 1)
             faulthandler.enable(file=2, all_threads=False)
             faulthandler.register(signal.SIGUSR1, file=2, all_threads=False)
@@ -102,7 +108,9 @@ class Keeper:
             if process == self.main:
                 self.main = 0
                 code = os.waitstatus_to_exitcode(status)
-                self.tell({"ev": "died", "signal": -code if code < 0 else 0, "code": max(code, 0)})
+                kills = count_memory_kills(self.memory_events)
+                memory, self.memory_kills = kills > self.memory_kills, kills
+                self.tell({"ev": "died", "signal": max(-code, 0), "code": max(code, 0), "memory": memory})
 
     def note_take_over(self) -> None:
         """The checkpoint says that it is the main line now. A lie harms only the session itself."""
@@ -215,13 +223,12 @@ def start_keeper(server: socket.socket, channel: socket.socket, shell: Shell, se
     try:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
-        join_group(settings["name"], settings["cgroup"], limits)
+        settings["memory_events"] = join_group(settings["name"], settings["cgroup"], limits)
         libc.call("unshare", libc.CLONE_NEWCGROUP)
         isolation.enter_user_namespace(settings["user"], settings["group"])
         isolation.enter_time_namespace()
-        isolation.build_tree(limits)
+        isolation.build_tree(limits, settings["output_bytes"])
         libc.prctl(libc.PR_SET_DUMPABLE, 0)
-        streams.open_files(settings["output_bytes"])
         isolation.seal(settings["filter"], limits)
         Keeper(server, channel, shell, limits, settings).serve()
     except BaseException as error:

@@ -78,7 +78,10 @@ class Session:
         shell.execution_count = number
         shell.failure = None
         folder = self.output_folder = f"/outputs/{number:06d}"
-        os.mkdir(folder)
+        try:
+            os.mkdir(folder)
+        except OSError:
+            pass  # No inode left: the cell may free some, and learns of it when it writes there.
         os.environ["OUTPUT_DIR"] = folder
         sys.stdout, sys.stderr = (output.text for output in self.outputs)
         for output in self.outputs:

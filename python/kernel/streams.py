@@ -96,17 +96,16 @@ class Output:
         self.raw.writes = 0
 
 
-def open_files(limit: int) -> tuple[int, int]:
-    """Put the two files on descriptors 1 and 2, and nothing on 0."""
+def open_files(folder: str, limit: int) -> None:
+    """Put two files without a name, in a folder's file system, on descriptors 1 and 2, and nothing on 0."""
     OutputFile.limit = limit
     null = os.open("/dev/null", os.O_RDONLY)
     os.dup2(null, 0, inheritable=True)
     os.close(null)
     for descriptor in (1, 2):
-        file = os.open("/tmp", os.O_TMPFILE | os.O_RDWR | os.O_APPEND, 0o600)
+        file = os.open(folder, os.O_TMPFILE | os.O_RDWR | os.O_APPEND, 0o600)
         os.dup2(file, descriptor, inheritable=True)
         os.close(file)
-    return 1, 2
 
 
 def collect_blocks(raw: OutputFile) -> None:

@@ -12,7 +12,7 @@ import { GatewayError, type ErrorCode } from "../errors.ts";
 import { encodeFrame, FrameReader, type Frame } from "../kernel/channel.ts";
 
 export type KeeperEvent =
-  | { type: "died"; signal: number; code: number }
+  | { type: "died"; signal: number; code: number; memory: boolean }
   | { type: "memory"; bytes: number }
   | { type: "failed"; message: string }
   | { type: "tail"; stream: 1 | 2; offset: number; data: Buffer }
@@ -30,7 +30,7 @@ const ANSWER_MS_MAX = 20_000;
 const REQUESTS_MAX = 256;
 
 const reports = z.discriminatedUnion("ev", [
-  z.object({ ev: z.literal("died"), signal: z.number(), code: z.number() }),
+  z.object({ ev: z.literal("died"), signal: z.number(), code: z.number(), memory: z.boolean() }),
   z.object({ ev: z.literal("memory"), bytes: z.number() }),
   z.object({ ev: z.literal("failed"), message: z.string() }),
   z.object({ ev: z.literal("tail"), s: z.union([z.literal(1), z.literal(2)]), o: z.number() }),
@@ -120,7 +120,7 @@ function toEvent(frame: Frame): KeeperEvent {
   const report = reports.parse(frame.header);
   switch (report.ev) {
     case "died":
-      return { type: "died", signal: report.signal, code: report.code };
+      return { type: "died", signal: report.signal, code: report.code, memory: report.memory };
     case "memory":
       return { type: "memory", bytes: report.bytes };
     case "failed":

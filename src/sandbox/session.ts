@@ -59,6 +59,13 @@ const RESTART_MS = 10_000;
 
 type StopReason = "timeout" | "abandoned" | "memory" | "nonsense" | null;
 
+interface Death {
+  signal: number;
+  code: number;
+  /** The kernel killed for want of memory. */
+  memory: boolean;
+}
+
 interface Cell {
   number: number;
   options: CellOptions;
@@ -74,7 +81,9 @@ interface Cell {
   stop: StopReason;
   interrupted: boolean;
   done: Extract<KernelEvent, { type: "done" }> | null;
-  death: { signal: number; code: number } | null;
+  death: Death | null;
+  /** The checkpoint has taken over. */
+  restored: boolean;
   memoryBytes: number;
   stderrTail: string;
 }
@@ -175,6 +184,7 @@ export function createSession(channel: Socket, keeper: Keeper, token: Buffer, li
       interrupted: false,
       done: null,
       death: null,
+      restored: false,
       memoryBytes: 0,
       stderrTail: "",
     };
@@ -214,7 +224,9 @@ export function createSession(channel: Socket, keeper: Keeper, token: Buffer, li
         return;
       case "restored":
         restored?.();
-        if (cell !== null) finishAfterDeath(false);
+        if (cell === null) return;
+        cell.restored = true;
+        if (cell.death !== null) finishAfterDeath(false);
         return;
       case "stream":
         onOutput(event.stream, event.offset, event.data);
@@ -294,7 +306,7 @@ export function createSession(channel: Socket, keeper: Keeper, token: Buffer, li
     }
   }
 
-  function onDeath(death: { signal: number; code: number }): void {
+  function onDeath(death: Death): void {
     if (awaitingFresh) return;
     if (cell === null) {
       // A background thread ended the interpreter between two cells.
@@ -306,7 +318,9 @@ export function createSession(channel: Socket, keeper: Keeper, token: Buffer, li
       return;
     }
     cell.death = death;
-    if (cellsDone === 0) restart();
+    // The checkpoint's word and the keeper's come over two channels, in any order.
+    if (cell.restored) finishAfterDeath(false);
+    else if (cellsDone === 0) restart();
     else setPhase(TAKE_OVER_MS, restart);
   }
 
@@ -422,8 +436,8 @@ function explainDeath(cell: Cell, limits: SessionLimits): { status: ExecutionSta
   }
   if (cell.stop === "abandoned") return say("killed", "Cancelled", "The caller went away and the code did not stop.");
   if (cell.stop === "nonsense") return say("killed", "ProtocolError", "The code disturbed the interpreter's own channel.");
-  const { signal, code } = cell.death ?? { signal: 0, code: 0 };
-  if (cell.stop === "memory" || signal === 9) {
+  const { signal, code, memory } = cell.death ?? { signal: 0, code: 0, memory: false };
+  if (cell.stop === "memory" || memory) {
     return say("out_of_memory", "MemoryError", `The container's ${limits.memoryMb} MiB of memory were used up.`);
   }
   if (signal > 0) return say("killed", "Crash", `The interpreter crashed with signal ${signal} (${SIGNALS[signal] ?? "unknown"}).`);
@@ -435,6 +449,7 @@ const SIGNALS: Record<number, string> = {
   6: "abort",
   7: "bus error",
   8: "arithmetic error",
+  9: "kill",
   11: "segmentation fault",
   15: "termination",
   31: "forbidden system call",
