@@ -1,0 +1,52 @@
+/**
+ * Folders that are complete or not there.
+ *
+ * A folder is made under a temporary name beside its place and renamed when it is finished. After a kill
+ * at any moment the next run finds either the finished folder or remains with a temporary name, which it
+ * removes. The set-up lock is held, so nobody else works under that name.
+ */
+import { lstat, mkdir, opendir, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+
+/** Calls `make` with an empty folder, then puts that folder at `place`, which must not exist. */
+export async function makeFolder<T>(place: string, make: (folder: string) => Promise<T>): Promise<T> {
+  const building = `${place}.building`;
+  await rm(building, { recursive: true, force: true });
+  await mkdir(building, { recursive: true, mode: 0o755 });
+  try {
+    const result = await make(building);
+    await rm(place, { recursive: true, force: true });
+    await rename(building, place);
+    return result;
+  } catch (error) {
+    await rm(building, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+/** An absolute path of every file and link below `folder`. Folders are not listed. */
+export async function* walk(folder: string): AsyncGenerator<string> {
+  for await (const entry of await opendir(folder)) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) yield* walk(path);
+    else yield path;
+  }
+}
+
+/** Bytes of all files below `folder`, hard links counted once; what disappears meanwhile is not counted. */
+export async function folderBytes(folder: string): Promise<number> {
+  const seen = new Set<number>();
+  let bytes = 0;
+  try {
+    for await (const path of walk(folder)) {
+      const stat = await lstat(path);
+      if (stat.nlink > 1 && seen.has(stat.ino)) continue;
+      seen.add(stat.ino);
+      bytes += stat.size;
+    }
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
+  }
+  return bytes;
+}
+

@@ -1,0 +1,275 @@
+/**
+ * Builds the sandbox's file system: a tree that stands by itself.
+ *
+ * Nothing of the host's `/usr` is mounted into a sandbox. What user code may read is copied once: the
+ * interpreter, its standard library, the libraries of the lock file, the shared libraries that those
+ * need, fonts, time zones and a handful of files in `/etc`. There is no shell and no other program in
+ * it; the loader and the interpreter are the only files that can be run. Paths inside never name a
+ * folder of the host. The tree is proved at the end by importing everything inside bubblewrap, as an
+ * unprivileged user, with no network, exactly as sessions will.
+ */
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
+import { chmod, copyFile, cp, lstat, mkdir, readdir, rm, symlink, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { z } from "zod";
+
+import { GatewayError } from "../errors.ts";
+import { UNPRIVILEGED_UID } from "./bubblewrap.ts";
+import { requireRoom } from "./disk.ts";
+import { readElf } from "./elf.ts";
+import { folderBytes, makeFolder, walk } from "./folder.ts";
+import { FONT_FAMILIES, copyFonts } from "./fonts.ts";
+import { locateSandbox } from "./manifest.ts";
+import type { SandboxFolder, SandboxManifest } from "./manifest.ts";
+import { pythonName } from "./python.ts";
+import type { Python } from "./python.ts";
+import type { Reporter } from "./reporter.ts";
+import { lastLine, run } from "./run.ts";
+import { copySharedLibraries } from "./shared-libraries.ts";
+import { downloadError, requirementsFile } from "./tools.ts";
+import type { PipContext } from "./tools.ts";
+
+/** Raised whenever this builder makes something else from the same input, so that old folders are not used. */
+const BUILDER_VERSION = 1;
+
+/** Measured: what the finished tree and the downloads beside it take at most, with some room. */
+const NEEDED_BYTES = 1_600_000_000;
+/** Measured: what uv has unpacked when it is done, for the progress bar. */
+const UNPACKED_BYTES = 800_000_000;
+
+const VERIFY = fileURLToPath(new URL("../../python/setup/verify.py", import.meta.url));
+
+/** Changes with everything that the folder's content depends on, Python's version apart. */
+export function sandboxKey(): string {
+  const hash = createHash("sha256").update(`${BUILDER_VERSION} ${process.arch} ${FONT_FAMILIES.join()}`);
+  for (const name of ["requirements", "fonts"]) hash.update(readFileSync(requirementsFile(name)));
+  return hash.digest("hex").slice(0, 16);
+}
+
+export interface BuildContext extends PipContext {
+  cache: string;
+  bubblewrap: string;
+  uv: string;
+}
+
+export async function buildSandbox(context: BuildContext): Promise<SandboxFolder> {
+  const { cache, python, signal } = context;
+  const key = sandboxKey();
+  const home = join(cache, "sandbox");
+  await mkdir(home, { recursive: true });
+  await requireRoom(home, NEEDED_BYTES, "The sandbox's Python");
+  await makeFolder(join(home, `${key}-python${python.version.join(".")}`), async (folder) => {
+    const tree = treeOf(python, join(folder, "root"));
+    await copyInterpreter(tree, python);
+    await installPackages(tree, context);
+    const step = context.reporter.step("sandbox: fonts, libraries, bytecode");
+    await prunePackages(tree.site);
+    await copyFonts(join(tree.root, "usr/share/fonts/curta"), context);
+    await writeSystemFiles(tree, python);
+    await copySharedLibraries({
+      root: tree.root,
+      executable: python.executable,
+      ownFolders: python.libraryFolders,
+      target: tree.libraries,
+      signal,
+    });
+    await compileAll(tree, python, signal);
+    await setPermissions(tree);
+    step.end("done");
+    await proveAndDescribe(folder, tree, context);
+  });
+  const built = locateSandbox(cache, key);
+  if (!built) throw new GatewayError("internal", `The sandbox that was just built is not in ${home}: something removed it; run this again.`);
+  return built;
+}
+
+interface Tree {
+  root: string;
+  executable: string;
+  /** Absolute on the host. */
+  standardLibrary: string;
+  site: string;
+  /** Below the root. */
+  libraries: string;
+}
+
+function treeOf(python: Python, root: string): Tree {
+  const standardLibrary = join(root, "usr", python.platformFolder, pythonName(python));
+  return {
+    root,
+    executable: join(root, "usr/bin", pythonName(python)),
+    standardLibrary,
+    site: join(standardLibrary, python.packagesFolder),
+    libraries: join("usr/lib", python.multiarch),
+  };
+}
+
+/** Parts of the standard library that cannot work inside (windows, installers) or would only cost room. */
+const NOT_COPIED = new Set([
+  "__pycache__", "dist-packages", "ensurepip", "idlelib", "lib2to3", "site-packages", "sitecustomize.py", "test", "tkinter", "turtle.py", "turtledemo", "venv",
+]); // prettier-ignore
+
+async function copyInterpreter(tree: Tree, python: Python): Promise<void> {
+  await mkdir(join(tree.root, "usr/bin"), { recursive: true });
+  await mkdir(join(tree.root, "usr/lib"), { recursive: true });
+  await mkdir(join(tree.root, "usr/lib64"), { recursive: true });
+  // The loader's path is fixed in every program: /lib64/… on x86_64, /lib/… on aarch64.
+  await symlink("usr/lib", join(tree.root, "lib"));
+  await symlink("usr/lib64", join(tree.root, "lib64"));
+  await copyFile(python.executable, tree.executable);
+  await cp(python.standardLibrary, tree.standardLibrary, {
+    recursive: true,
+    dereference: true,
+    filter: (source) => {
+      const name = basename(source);
+      return !NOT_COPIED.has(name) && !name.startsWith("config-") && !/^_(tkinter|test|ctypes_test|xxtestfuzz|xxsubinterpreters_test)/.test(name) && !name.endsWith(".a");
+    },
+  });
+  await mkdir(tree.site, { recursive: true });
+}
+
+async function installPackages(tree: Tree, context: BuildContext): Promise<void> {
+  const { cache, python, signal, uv } = context;
+  // Kept until the sandbox is finished: after an interruption nothing is downloaded twice.
+  const downloads = join(cache, "tmp", "uv");
+  const step = context.reporter.step("sandbox: Python libraries");
+  const install = ["pip", "install", "--target", tree.site, "--python", python.executable, "--require-hashes"];
+  const strict = ["--only-binary", ":all:", "--no-config", "--no-python-downloads", "-r", requirementsFile("requirements")];
+  const finished = new AbortController();
+  const watching = watchFolder(downloads, (bytes) => step.progress(bytes, UNPACKED_BYTES), finished.signal);
+  try {
+    const result = await run(uv, [...install, ...strict], {
+      signal,
+      env: { ...process.env, UV_CACHE_DIR: downloads, TMPDIR: context.scratch, UV_NO_PROGRESS: "1" },
+    });
+    if (result.code !== 0) throw downloadError("python/requirements.txt", result.stderr, result.stderr.trim().replaceAll(/\s+/g, " ").slice(0, 600));
+  } finally {
+    finished.abort();
+    await watching;
+  }
+  step.end("installed");
+}
+
+/** Reports the size of a growing folder every second until `signal` aborts. */
+async function watchFolder(folder: string, report: (bytes: number) => void, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    report(existsSync(folder) ? await folderBytes(folder) : 0);
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, 1000);
+      signal.addEventListener("abort", () => (clearTimeout(timer), resolve()), { once: true });
+    });
+  }
+}
+
+/** Programs, tests and headers in wheels: nothing inside may run or compile them. */
+async function prunePackages(site: string): Promise<void> {
+  await rm(join(site, "bin"), { recursive: true, force: true });
+  await rm(join(site, ".lock"), { force: true });
+  const doomed: string[] = [];
+  const visit = async (folder: string, depth: number): Promise<void> => {
+    for (const entry of await readdir(folder, { withFileTypes: true })) {
+      const path = join(folder, entry.name);
+      if (!entry.isDirectory()) {
+        if (/\.(pyx|pxd|pxi|h|hpp|c|cpp|a|lib)$/.test(entry.name)) doomed.push(path);
+      } else if (entry.name === "tests" || entry.name === "__pycache__" || path === join(site, "pyarrow/include")) doomed.push(path);
+      else if (depth < 12) await visit(path, depth + 1);
+    }
+  };
+  await visit(site, 0);
+  for (const path of doomed) await rm(path, { recursive: true, force: true });
+}
+
+async function writeSystemFiles(tree: Tree, python: Python): Promise<void> {
+  const { root } = tree;
+  for (const folder of ["etc", "proc", "sys", "dev", "tmp", "run", "workspace", "outputs", "home/user", "usr/share/curta/matplotlib", "usr/lib/locale"]) {
+    await mkdir(join(root, folder), { recursive: true });
+  }
+  const write = (name: string, ...lines: string[]): Promise<void> => writeFile(join(root, "etc", name), `${lines.join("\n")}\n`);
+  await write("passwd", "root:x:0:0:root:/:/usr/sbin/nologin", "user:x:1000:1000:user:/home/user:/usr/sbin/nologin", "nobody:x:65534:65534:nobody:/:/usr/sbin/nologin");
+  await write("group", "root:x:0:", "user:x:1000:", "nogroup:x:65534:");
+  await write("hosts", "127.0.0.1 localhost", "::1 localhost");
+  await write("nsswitch.conf", "passwd: files", "group: files", "hosts: files", "services: files", "protocols: files");
+  await write("mime.types", ...Object.entries(python.mimeTypes).map(([suffix, type]) => `${type} ${suffix.replace(/^\./, "")}`));
+  const zones = join("/", tree.site.slice(root.length), "tzdata/zoneinfo");
+  await symlink(join("../..", zones), join(root, "usr/share/zoneinfo"));
+  await symlink("../usr/share/zoneinfo/Etc/UTC", join(root, "etc/localtime"));
+  // From 2.35 on glibc has C.UTF-8 built in; before, it is a folder.
+  for (const name of ["C.utf8", "C.UTF-8"]) {
+    const source = join("/usr/lib/locale", name);
+    if (existsSync(source)) await cp(source, join(root, "usr/lib/locale", name), { recursive: true, dereference: true });
+  }
+}
+
+/** Compiled with the paths that tracebacks show inside, and never checked against the sources again. */
+async function compileAll(tree: Tree, python: Python, signal: AbortSignal): Promise<void> {
+  const options = ["-q", "-j", "0", "-s", tree.root, "-p", "/", "--invalidation-mode", "unchecked-hash"];
+  // Single files of wheels are for other Python versions and do not compile; what matters is imported below.
+  await run(python.executable, ["-I", "-W", "ignore", "-m", "compileall", ...options, tree.standardLibrary], { signal });
+}
+
+/** Everybody may read everything; only the interpreter and the loader may be run. */
+async function setPermissions(tree: Tree): Promise<void> {
+  const loader = readElf(tree.executable)?.interpreter ?? "";
+  const folders = new Set<string>();
+  for await (const path of walk(tree.root)) {
+    const stat = await lstat(path);
+    if (stat.isSymbolicLink()) continue;
+    const runnable = path === tree.executable || basename(path) === basename(loader);
+    // Hard links shared with uv's cache, which is removed at the end.
+    await chmod(path, runnable ? 0o755 : 0o644);
+  }
+  const visit = async (folder: string): Promise<void> => {
+    folders.add(folder);
+    await chmod(folder, 0o755);
+    for (const entry of await readdir(folder, { withFileTypes: true })) if (entry.isDirectory()) await visit(join(folder, entry.name));
+  };
+  await visit(tree.root);
+}
+
+const reportSchema = z.object({
+  packages: z.record(z.string(), z.string()),
+  fontLists: z.record(z.string().regex(/^fontlist[\w.-]*\.json$/), z.string()),
+  picture: z.string(),
+});
+
+async function proveAndDescribe(folder: string, tree: Tree, context: BuildContext): Promise<void> {
+  const step = context.reporter.step("sandbox: every library loads inside");
+  const inside = (path: string): string => path.slice(tree.root.length);
+  await chmod(folder, 0o755);
+  const mounts = ["--ro-bind", tree.root, "/", "--tmpfs", "/tmp", "--proc", "/proc", "--dev", "/dev"];
+  const variables = { PYTHONHOME: "/usr", HOME: "/tmp", MPLCONFIGDIR: "/tmp/matplotlib", PYTHONDONTWRITEBYTECODE: "1", PYTHONUTF8: "1" };
+  const setenv = Object.entries(variables).flatMap(([name, value]) => ["--setenv", name, value]);
+  const uid = process.getuid?.() === 0 ? UNPRIVILEGED_UID : undefined;
+  const result = await run(
+    context.bubblewrap,
+    [...mounts, "--unshare-all", "--die-with-parent", "--clearenv", ...setenv, "--", inside(tree.executable), "-c", readFileSync(VERIFY, "utf8"), JSON.stringify(FONT_FAMILIES)],
+    { signal: context.signal, uid, cwd: "/" },
+  );
+  if (result.code !== 0) throw explainProof(result.stderr, lastLine(result), context.cache);
+  const report = reportSchema.parse(JSON.parse(result.stdout));
+  const fontListFolder = "/usr/share/curta/matplotlib";
+  for (const [name, text] of Object.entries(report.fontLists)) await writeFile(join(tree.root, fontListFolder, name), text, { mode: 0o644 });
+  await writeFile(join(folder, "scripts.png"), Buffer.from(report.picture, "base64"));
+  const manifest: SandboxManifest = {
+    pythonVersion: context.python.version.join("."),
+    executable: inside(tree.executable),
+    home: "/usr",
+    sitePackages: inside(tree.site),
+    libraryPath: `/${tree.libraries}`,
+    fontListFolder,
+    fontFamilies: [...FONT_FAMILIES],
+    packages: report.packages,
+    sizeBytes: await folderBytes(tree.root),
+  };
+  await writeFile(join(folder, "manifest.json"), `${JSON.stringify(manifest, null, 2)}\n`);
+  step.end(`${Object.keys(report.packages).length} packages`);
+}
+
+function explainProof(stderr: string, last: string, cache: string): GatewayError {
+  if (/bwrap: .*Permission denied/i.test(stderr)) {
+    return new GatewayError("permission", `The sandbox's unprivileged user cannot enter ${cache}: set CURTA_CACHE to a folder that every user can enter, then run this again.`);
+  }
+  return new GatewayError("internal", `The sandbox was built but does not work (${last}): this is a fault of Curta or of this system's Python; report it with this line.`);
+}
