@@ -8,6 +8,7 @@
 import type {
   Attachment,
   DocumentBlock,
+  ModelBlock,
   ModelMessage,
   ModelRequest,
   TextBlock,
@@ -19,14 +20,14 @@ export function noteAttachments(
   canRead: (block: DocumentBlock) => boolean,
 ): ModelMessage[] {
   const left = [...attachments];
-  const noted = messages.map((message) => {
+  const noted = messages.map((message): ModelMessage => {
     if (message.role !== "user") return message;
-    const content = message.content.flatMap((block) => {
+    const content = message.content.flatMap((block): ModelBlock[] => {
       if (block.type !== "document") return [block];
       const attachment = takeMatch(left, block);
       const note: TextBlock[] = attachment ? [{ type: "text", text: noteOf(attachment) }] : [];
       if (canRead(block)) return [block, ...note];
-      return note.length > 0 ? note : [{ type: "text" as const, text: describeDocument(block) }];
+      return note.length > 0 ? note : [{ type: "text", text: describeDocument(block) }];
     });
     return { ...message, content };
   });

@@ -48,8 +48,8 @@ function estimateBlock(block: ModelBlock): number {
     case "image":
       return IMAGE_TOKENS;
     case "document":
-      return block.source.type === "text"
-        ? estimateTokens(String(block.source.data ?? ""))
+      return typeof block.source.data === "string" && block.source.type === "text"
+        ? estimateTokens(block.source.data)
         : IMAGE_TOKENS;
     case "tool_use":
       return FRAME_TOKENS + estimateTokens(JSON.stringify(block.input));

@@ -152,7 +152,10 @@ function upstreamErrorFromStatus(
       );
     case 404:
       return /model/i.test(said)
-        ? fail("not_found", `The model's server does not know the model "${model}"${quoted}`)
+        ? fail(
+            "not_found",
+            `The model's server does not know the model "${model}"; CURTA_MODEL can name another${quoted}`,
+          )
         : fail(
             "upstream",
             `The model's server has nothing at ${url.origin}${url.pathname} (404); check CURTA_UPSTREAM_URL and CURTA_UPSTREAM_API.`,

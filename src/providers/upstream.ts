@@ -50,7 +50,7 @@ export interface Upstream {
   open(response: TransportResponse): Promise<UpstreamAnswerStream>;
   /** Runs a sampling with the configured retries. */
   retrying<T>(attempt: () => AsyncIterable<T>, signal: AbortSignal): AsyncIterable<T>;
-  /** GET or POST of a JSON value, for questions about the server; null when it has no such thing. */
+  /** GET or POST beside the base, for questions about the server; null when it has no such thing. */
   lookUp(path: string, body: object | null, signal: AbortSignal): Promise<unknown>;
   context(model: string): UpstreamContext;
   close(): void;
@@ -122,7 +122,7 @@ export function createUpstream(
       }),
     async lookUp(path, body, signal) {
       const response = await transport.send(
-        new URL(path, base.origin),
+        new URL(base.pathname.replace(/\/v\d[^/]*$/, "") + path, base.origin),
         {
           method: body === null ? "GET" : "POST",
           headers: { ...headers, "content-type": "application/json" },
