@@ -33,7 +33,7 @@ const blockSchema = z.looseObject({
   data: z.string().nullish(),
   id: z.string().nullish(),
   name: z.string().nullish(),
-  input: z.unknown(),
+  input: z.unknown().optional(),
 });
 
 const messageSchema = z.looseObject({
@@ -60,7 +60,7 @@ const eventSchema = z.looseObject({
     })
     .optional(),
   usage: usageSchema,
-  error: z.unknown(),
+  error: z.unknown().optional(),
 });
 
 const STOP_REASONS: ReadonlySet<string> = new Set<ModelStopReason>([

@@ -32,7 +32,7 @@ const MAX_CALLS = 128;
 
 const functionSchema = z.looseObject({
   name: z.string().nullish(),
-  arguments: z.unknown(),
+  arguments: z.unknown().optional(),
   id: z.string().nullish(),
 });
 
@@ -61,7 +61,7 @@ const chunkSchema = z.looseObject({
         message: deltaSchema.nullish(),
         finish_reason: z.string().nullish(),
         /** vLLM: the stop sequence that was met, or a token's number. */
-        stop_reason: z.unknown(),
+        stop_reason: z.unknown().optional(),
       }),
     )
     .nullish(),

@@ -170,13 +170,22 @@ function withRequest(
   prefix: string,
 ): TextModelRequest["messages"] {
   if (prefix === "") return messages;
-  const wish = prefix.includes("```")
-    ? "Answer with one Python program in a Markdown code fence that begins with ```python. Write nothing before the fence."
-    : `Begin your answer with exactly: ${prefix}`;
+  const wish = wishFor(prefix);
   const last = messages.findLastIndex(({ role }) => role === "user");
   return messages.map((message, index) =>
     index === last ? { ...message, content: `${message.content}\n\n${wish}` } : message,
   );
+}
+
+function wishFor(prefix: string): string {
+  const fence = prefix.indexOf("```");
+  if (fence < 0) return `Begin your answer with exactly: ${prefix}`;
+  const begun = prefix.slice(prefix.indexOf("\n", fence) + 1);
+  const isBare = !prefix.includes("\n", fence) || begun.trim() === "";
+  const rest =
+    "in one Markdown code fence that begins with ```python. Write nothing before the fence.";
+  if (isBare) return `Answer with one Python program ${rest}`;
+  return `The Python program for it begins with these lines, which are already written:\n${begun}\nAnswer with the rest of the program only, ${rest}`;
 }
 
 /** How to go on after a refusal of the continuation; null when it was another failure. */
