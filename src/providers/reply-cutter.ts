@@ -47,9 +47,10 @@ export function createReplyCutter(
       if (fence !== null) held = held.slice(fence.index + fence[0].length);
     } else {
       const start = held.trimStart();
-      const wanted = prefix.trim();
-      if (start.startsWith(wanted)) held = start.slice(wanted.length).replace(/^[ \t]*\n/, "");
+      const wanted = prefix.trimStart();
+      if (start.startsWith(wanted)) held = start.slice(wanted.length);
       else if (!atEnd && wanted.startsWith(start)) return false;
+      else if (start.startsWith(wanted.trimEnd())) held = start.slice(wanted.trimEnd().length);
     }
     head = false;
     return true;

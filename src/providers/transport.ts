@@ -15,6 +15,7 @@ import { UpstreamError } from "./upstream-error.ts";
 const MAX_ERROR_BYTES = 64 * 1024;
 /** More than any model writes in one answer. */
 const MAX_BODY_BYTES = 64 * 1024 * 1024;
+const CLOSE_GRACE_MS = 100;
 
 export interface TransportRequest {
   method: "GET" | "POST";
@@ -95,13 +96,14 @@ function sendOnce(
   });
   request.on("response", (response) => {
     clearTimeout(timer);
-    const chunks = readBody(response, url, idleTimeoutMs, signal);
+    const chunks = response[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>;
+    const content = readBody(response, chunks, url, idleTimeoutMs, signal);
     resolve({
       status: response.statusCode ?? 0,
       headers: response.headers,
-      body: chunks,
-      text: (maxBytes = MAX_ERROR_BYTES) => readText(chunks, maxBytes),
-      close: () => response.destroy(),
+      body: content,
+      text: (maxBytes = MAX_ERROR_BYTES) => readText(content, maxBytes),
+      close: () => void letGo(response, chunks),
     });
   });
   request.end(body);
@@ -110,11 +112,11 @@ function sendOnce(
 
 async function* readBody(
   response: http.IncomingMessage,
+  chunks: AsyncIterator<Uint8Array>,
   url: URL,
   idleTimeoutMs: number,
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
-  const chunks = response[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>;
   let size = 0;
   try {
     for (;;) {
@@ -131,8 +133,27 @@ async function* readBody(
       yield value;
     }
   } catch (error) {
+    response.destroy();
     throw toConnectionError(error as NodeJS.ErrnoException, url, signal, "cut");
+  }
+}
+
+/**
+ * Reads what little is left after the last event, so that the connection can be used again; what does not
+ * end by itself at once is cut, so that the server does not go on for nobody.
+ */
+async function letGo(
+  response: http.IncomingMessage,
+  chunks: AsyncIterator<Uint8Array>,
+): Promise<void> {
+  if (response.destroyed) return;
+  const timer = setTimeout(() => response.destroy(), CLOSE_GRACE_MS);
+  try {
+    while (!(await chunks.next()).done);
+  } catch {
+    // Nobody reads this answer any more, so its failure tells nothing.
   } finally {
+    clearTimeout(timer);
     response.destroy();
   }
 }
