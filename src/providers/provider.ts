@@ -86,7 +86,11 @@ export interface ModelRequest {
   messages: ModelMessage[];
   tools: ModelTool[];
   /** The Messages API's `tool_choice`; absent means `{ type: "auto" }`. */
-  toolChoice?: { type: "auto" | "any" | "none" | "tool"; name?: string; disable_parallel_tool_use?: boolean };
+  toolChoice?: {
+    type: "auto" | "any" | "none" | "tool";
+    name?: string;
+    disable_parallel_tool_use?: boolean;
+  };
   maxTokens: number;
   stopSequences: string[];
   temperature?: number;
