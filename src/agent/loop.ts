@@ -9,7 +9,7 @@
  */
 import { GatewayError } from "../errors.ts";
 import type { ModelRequest, ModelStopReason, ToolResultBlock } from "../providers/provider.ts";
-import { reject } from "../tools/code-execution.ts";
+import { reject } from "../tools/rejection.ts";
 import type { ToolEvent } from "../tools/tool.ts";
 import type { TurnEvent } from "./events.ts";
 import { sample, startTurn, type SampledUse } from "./sampling.ts";
@@ -30,10 +30,11 @@ export async function* runTurn(
     );
   }
 
-  let toolChoice = request.toolChoice;
+  let toolChoice = request.prompt.toolChoice;
   for (;;) {
     signal.throwIfAborted();
-    if (turn.usage.outputTokens >= request.maxTokens) return yield* endTurn(turn, "max_tokens");
+    if (turn.usage.outputTokens >= request.prompt.maxTokens)
+      return yield* endTurn(turn, "max_tokens");
     const isLast = turn.executions >= deps.executionsPerTurn;
     const { blocks, uses, stopReason, stopSequence } = yield* sample(
       turn,
@@ -59,13 +60,13 @@ export async function* runTurn(
 }
 
 async function openTurn(request: TurnRequest, deps: TurnDeps, signal: AbortSignal): Promise<Turn> {
-  const blocks = request.messages.flatMap((message) => message.content);
+  const blocks = request.prompt.messages.flatMap((message) => message.content);
   return {
     request,
     deps,
     signal,
     workspace: await openWorkspace(deps.containers, request.containerId, request.files),
-    messages: [...request.messages],
+    messages: [...request.prompt.messages],
     useIds: new Set(blocks.flatMap((block) => (block.type === "tool_use" ? block.id : []))),
     usage: { inputTokens: 0, outputTokens: 0 },
     executions: 0,

@@ -121,30 +121,33 @@ export function* startTurn(turn: Turn, usage: ModelUsage): Generator<TurnEvent> 
   turn.isStarted = true;
   yield {
     type: "turn-start",
-    model: turn.request.model,
+    model: turn.request.prompt.model,
     usage,
     container: turn.workspace.current(),
   };
 }
 
 function toModelRequest(turn: Turn, toolChoice: ModelRequest["toolChoice"]): ModelRequest {
-  const { clientTools, serverTools, containerId, files, pending, ...request } = turn.request;
+  const { prompt, clientTools, serverTools, files } = turn.request;
   const { provider, tools } = turn.deps;
   const definitions = serverTools.flatMap((name) => tools.get(name)?.definition ?? []);
   return {
-    ...request,
+    ...prompt,
     messages: provider.seesImages === true ? turn.messages : turn.messages.map(withoutResultImages),
     tools: [...definitions, ...clientTools],
     toolChoice,
     maxTokens: remainingTokens(turn),
-    attachments: files.map(({ bytes, isNew, ...attachment }) => attachment),
+    attachments: files.map((file) => file.attachment),
   };
 }
 
 /** What is left of `max_tokens`, which bounds the whole turn; a thinking budget has to fit below it upstream. */
 function remainingTokens({ request, usage }: Turn): number {
-  const budget = Number(request.thinking?.budget_tokens ?? 0);
-  return Math.max(request.maxTokens - usage.outputTokens, Math.min(request.maxTokens, budget + 1));
+  const budget = Number(request.prompt.thinking?.budget_tokens ?? 0);
+  return Math.max(
+    request.prompt.maxTokens - usage.outputTokens,
+    Math.min(request.prompt.maxTokens, budget + 1),
+  );
 }
 
 function startUse(turn: Turn, name: string, givenId: string): SampledUse {

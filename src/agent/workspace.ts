@@ -45,8 +45,8 @@ async function writeFiles(
 ): Promise<void> {
   if (files.length === 0) return;
   const present = new Set(isFresh ? [] : (await container.listFiles()).map((file) => file.path));
-  for (const file of files) {
-    if (file.isNew || !present.has(file.filename))
-      await container.writeFile(file.filename, file.bytes);
+  for (const { attachment, bytes, isNew } of files) {
+    if (isNew || !present.has(attachment.filename))
+      await container.writeFile(attachment.filename, bytes);
   }
 }

@@ -9,6 +9,7 @@ import { z } from "zod";
 
 import { GatewayError } from "../errors.ts";
 import { createOutputFold, toModelContent } from "./execution-output.ts";
+import { reject } from "./rejection.ts";
 import type { FileStore, RejectionCode, Tool, ToolContext, ToolEvent } from "./tool.ts";
 
 export interface CodeExecutionOptions {
@@ -92,12 +93,6 @@ async function* runCode(
     isError,
     output,
   };
-}
-
-/** A use that is not run: the client gets the code of the error, the model the sentence. */
-export function* reject(errorCode: RejectionCode, message: string): Generator<ToolEvent> {
-  yield { type: "rejected", errorCode, message };
-  yield { type: "result", content: [{ type: "text", text: message }], isError: true, output: null };
 }
 
 function toRejection(cause: unknown): [RejectionCode, string] {
