@@ -279,7 +279,7 @@ function toPlainBlocks(
       return [
         {
           type: "thinking",
-          thinking: block.thinking ?? block.text ?? "",
+          thinking: block.thinking || block.text || "",
           signature: block.signature ?? "",
         },
       ];

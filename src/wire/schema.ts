@@ -99,7 +99,7 @@ const nativeResult = z.looseObject({
     "tool_search_tool_result",
   ]),
   tool_use_id: z.string().nullish(),
-  content: z.unknown(),
+  content: z.unknown().optional(),
 });
 
 const thinking = z.looseObject({
@@ -167,7 +167,7 @@ export const RequestBody = z.looseObject({
   stream: z.boolean().nullish(),
   container: z.union([z.string().min(1), Container]).nullish(),
   mcp_servers: z.array(z.unknown()).nullish(),
-  thread: z.unknown(),
+  thread: z.unknown().optional(),
 });
 
 export type RequestBody = z.infer<typeof RequestBody>;
