@@ -1,8 +1,10 @@
 /**
  * One turn as it happens: the model's own events and the events of the tools that Curta ran, in order.
  *
- * `tool-start` follows the model's `end` with stop reason `tool_use`, once per use in source order.
- * Exactly one `turn-end` closes the stream; an error is thrown, never an event.
+ * `tool` events follow the sampling that asked for them, one use after the other in source order; the
+ * events of one use end with its `result`. A turn that goes on with uses of an earlier answer begins with
+ * theirs. Exactly one `turn-start` opens the stream, exactly one `turn-end` closes it; an error is thrown,
+ * never an event.
  */
 import type { ModelEvent, ModelStopReason, ModelUsage } from "../providers/provider.ts";
 import type { ToolEvent } from "../tools/tool.ts";

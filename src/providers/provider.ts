@@ -142,6 +142,8 @@ export interface Provider {
   readonly kind: string;
   /** The model that answers when it is not the one the client named. */
   readonly model: string | null;
+  /** Whether images in tool results reach the model. Absent means no: it reads a short text instead. */
+  readonly seesImages?: boolean;
   /**
    * Samples the model once. Throws a `GatewayError` (`upstream`, `upstream_timeout`, `rate_limit`,
    * `overloaded`, `invalid_request`) before or between events when the model's server fails; retries

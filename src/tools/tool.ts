@@ -2,13 +2,15 @@
  * A tool that Curta runs itself, as the agent loop knows it.
  *
  * The loop declares `definition` to the model as an ordinary client tool and calls `run` for each use.
- * `run` never throws for what the model or its code did wrong: that is a result the model can read.
+ * `run` never throws for what the model or its code did wrong: that is a result the model can read. Every
+ * run that is not aborted ends in exactly one `result`; a `rejected` comes right before its `result`.
  */
 import type { ModelTool, TextBlock, ImageBlock } from "../providers/provider.ts";
-import type { Container, ExecutionEvent } from "../sandbox/sandbox.ts";
+import type { Container, ExecutionEvent, OutputFile } from "../sandbox/sandbox.ts";
+import type { ExecutionOutput } from "./execution-output.ts";
 
 export interface ToolContext {
-  /** The turn's container, created on first use. */
+  /** The turn's container, created on first use, with the turn's files in its workspace. */
   container(): Promise<Container>;
   signal: AbortSignal;
 }
@@ -16,11 +18,33 @@ export interface ToolContext {
 /** What the client is told of a use: execution events as they happen, then what the model reads. */
 export type ToolEvent =
   | { type: "execution"; event: ExecutionEvent }
-  /** The input does not fit the tool: `error_code` as the Messages API has it. */
-  | { type: "rejected"; errorCode: "invalid_tool_input" | "unavailable" | "too_many_requests"; message: string }
-  | { type: "result"; content: (TextBlock | ImageBlock)[]; isError: boolean };
+  /** The tool did not run: `error_code` as the Messages API has it. */
+  | { type: "rejected"; errorCode: RejectionCode; message: string }
+  | {
+      type: "result";
+      content: (TextBlock | ImageBlock)[];
+      isError: boolean;
+      /** The whole execution, for the client; null after a `rejected`. */
+      output: ExecutionOutput | null;
+    };
+
+export type RejectionCode = "invalid_tool_input" | "unavailable" | "too_many_requests";
 
 export interface Tool {
   readonly definition: ModelTool;
   run(input: Record<string, unknown>, context: ToolContext): AsyncIterable<ToolEvent>;
+}
+
+export interface StoredFile {
+  filename: string;
+  mediaType: string;
+  bytes: Uint8Array;
+}
+
+/** The Files API as the tools and the wire know it. */
+export interface FileStore {
+  /** Throws `not_found` for an id that is unknown or expired. */
+  read(id: string): Promise<StoredFile>;
+  /** Keeps a file that code made and gives its id. */
+  save(file: OutputFile): Promise<string>;
 }

@@ -1,0 +1,147 @@
+/**
+ * The agent loop: ask the model, run the server tools it used, hand it the results, ask again, until it
+ * has said what it had to say.
+ *
+ * A turn ends when the model ends it, when it uses a tool that the client runs (server tools used in the
+ * same breath then wait for the next request), or when the executions of a turn are used up: the model is
+ * then asked once more without tools, so that the answer ends in words. Every way out goes through one
+ * `turn-end`, except errors and the end of the request's signal, which are thrown.
+ */
+import { GatewayError } from "../errors.ts";
+import type { ModelRequest, ModelStopReason, ToolResultBlock } from "../providers/provider.ts";
+import { reject } from "../tools/rejection.ts";
+import type { ToolEvent } from "../tools/tool.ts";
+import type { TurnEvent } from "./events.ts";
+import { sample, startTurn, type SampledUse } from "./sampling.ts";
+import type { Turn, TurnDeps, TurnRequest } from "./turn.ts";
+import { openWorkspace } from "./workspace.ts";
+
+export async function* runTurn(
+  request: TurnRequest,
+  deps: TurnDeps,
+  signal: AbortSignal,
+): AsyncGenerator<TurnEvent, void> {
+  const turn = await openTurn(request, deps, signal);
+  if (request.pending.length > 0) {
+    yield* startTurn(turn, turn.usage);
+    yield* runUses(
+      turn,
+      request.pending.map((block) => ({ block, runs: "here", isValid: true })),
+    );
+  }
+
+  let toolChoice = request.prompt.toolChoice;
+  for (;;) {
+    signal.throwIfAborted();
+    if (turn.usage.outputTokens >= request.prompt.maxTokens)
+      return yield* endTurn(turn, "max_tokens");
+    const isLast = turn.executions >= deps.executionsPerTurn;
+    const { blocks, uses, stopReason, stopSequence } = yield* sample(
+      turn,
+      isLast ? { type: "none" } : toolChoice,
+    );
+    if (blocks.length > 0) turn.messages.push({ role: "assistant", content: blocks });
+
+    // Some servers of models say `end_turn` after a tool use. Any other reason cut the answer short.
+    const wantsTools = uses.length > 0 && (stopReason === "tool_use" || stopReason === "end_turn");
+    if (!wantsTools) {
+      return yield* endTurn(
+        turn,
+        stopReason === "tool_use" ? "end_turn" : stopReason,
+        stopSequence,
+      );
+    }
+    if (uses.some((use) => use.runs === "client")) return yield* endTurn(turn, "tool_use");
+    yield* runUses(turn, uses);
+    if (isLast) return yield* endTurn(turn, "end_turn");
+    // A forced tool was for the first sampling; forced again, the turn would never end.
+    toolChoice = afterFirstSampling(toolChoice);
+  }
+}
+
+async function openTurn(request: TurnRequest, deps: TurnDeps, signal: AbortSignal): Promise<Turn> {
+  const blocks = request.prompt.messages.flatMap((message) => message.content);
+  return {
+    request,
+    deps,
+    signal,
+    workspace: await openWorkspace(deps.containers, request.containerId, request.files),
+    messages: [...request.prompt.messages],
+    useIds: new Set(blocks.flatMap((block) => (block.type === "tool_use" ? block.id : []))),
+    usage: { inputTokens: 0, outputTokens: 0 },
+    executions: 0,
+    isStarted: false,
+  };
+}
+
+/** Runs uses one after the other, in the order the model wrote them, and appends their results. */
+async function* runUses(turn: Turn, uses: readonly SampledUse[]): AsyncGenerator<TurnEvent> {
+  const results: ToolResultBlock[] = [];
+  for (const use of uses) {
+    turn.signal.throwIfAborted();
+    const { id, name } = use.block;
+    let result: (ToolEvent & { type: "result" }) | null = null;
+    for await (const event of runUse(turn, use)) {
+      if (event.type === "result") result = event;
+      if (use.runs === "here") yield { type: "tool", toolUseId: id, name, event };
+    }
+    turn.signal.throwIfAborted();
+    if (result === null)
+      throw new GatewayError("internal", `The tool ${name} ended without a result.`);
+    results.push({
+      type: "tool_result",
+      tool_use_id: id,
+      content: result.content,
+      is_error: result.isError,
+    });
+  }
+  const last = turn.messages.at(-1);
+  if (last?.role === "user") {
+    turn.messages.splice(-1, 1, { role: "user", content: [...results, ...last.content] });
+  } else {
+    turn.messages.push({ role: "user", content: results });
+  }
+}
+
+async function* runUse(turn: Turn, use: SampledUse): AsyncGenerator<ToolEvent> {
+  const { request, deps, workspace, signal } = turn;
+  const { name, input } = use.block;
+  const tool = deps.tools.get(name);
+  if (turn.executions >= deps.executionsPerTurn) {
+    const limit = `The limit of ${deps.executionsPerTurn} executions for one answer is reached.`;
+    yield* reject("too_many_requests", `${limit} Answer with what is known so far.`);
+    return;
+  }
+  turn.executions += 1;
+  if (use.runs !== "here" || tool === undefined) {
+    const names = [...request.serverTools, ...request.clientTools.map((known) => known.name)];
+    yield* reject(
+      "unavailable",
+      `There is no tool named "${name}". The tools are: ${names.join(", ") || "none"}.`,
+    );
+  } else if (!use.isValid) {
+    yield* reject("invalid_tool_input", "The input of the tool was not a JSON object.");
+  } else {
+    yield* tool.run(input, { container: () => workspace.container(), signal });
+  }
+}
+
+function* endTurn(
+  turn: Turn,
+  stopReason: ModelStopReason,
+  stopSequence: string | null = null,
+): Generator<TurnEvent, void> {
+  if (!turn.isStarted) yield* startTurn(turn, turn.usage);
+  yield {
+    type: "turn-end",
+    stopReason,
+    stopSequence,
+    usage: turn.usage,
+    container: turn.workspace.current(),
+  };
+}
+
+function afterFirstSampling(choice: ModelRequest["toolChoice"]): ModelRequest["toolChoice"] {
+  if (choice === undefined || choice.type === "none") return choice;
+  return { type: "auto", disable_parallel_tool_use: choice.disable_parallel_tool_use };
+}

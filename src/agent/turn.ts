@@ -1,0 +1,71 @@
+/** What a turn is given, and what it knows while it runs. */
+import type {
+  Attachment,
+  ModelMessage,
+  ModelRequest,
+  ModelTool,
+  ModelUsage,
+  Provider,
+  ToolUseBlock,
+} from "../providers/provider.ts";
+import type { Containers } from "../sandbox/sandbox.ts";
+import type { Tool } from "../tools/tool.ts";
+import type { Workspace } from "./workspace.ts";
+
+/** A file of the conversation that belongs into the workspace. */
+export interface TurnFile {
+  attachment: Attachment;
+  bytes: Uint8Array;
+  /** It came with the message that is answered now, not with an earlier one. */
+  isNew: boolean;
+}
+
+export interface TurnRequest {
+  /** What the model is asked, before tools and files are added. */
+  prompt: Omit<ModelRequest, "tools" | "attachments">;
+  /** Tools that the client runs; a use of one ends the turn. */
+  clientTools: ModelTool[];
+  /** Names of the tools that Curta runs. */
+  serverTools: string[];
+  containerId: string | null;
+  files: TurnFile[];
+  /**
+   * Uses of server tools that the last assistant message left unanswered; they run before the model is
+   * asked. The messages then end with that assistant message, or with the client's own tool results.
+   */
+  pending: ToolUseBlock[];
+}
+
+export interface TurnDeps {
+  provider: Provider;
+  containers: Containers;
+  /** The tools that Curta runs, by name. */
+  tools: ReadonlyMap<string, Tool>;
+  executionsPerTurn: number;
+  /** A fresh id with that prefix: `srvtoolu_…`. */
+  newId: (prefix: string) => string;
+}
+
+export interface Turn {
+  readonly request: TurnRequest;
+  readonly deps: TurnDeps;
+  readonly signal: AbortSignal;
+  readonly workspace: Workspace;
+  /** The conversation so far, this turn's own samplings and results included. */
+  readonly messages: ModelMessage[];
+  /** Every tool use id of the conversation: servers of models give the same one again. */
+  readonly useIds: Set<string>;
+  usage: ModelUsage;
+  executions: number;
+  isStarted: boolean;
+}
+
+export function addUsage(left: ModelUsage, right: ModelUsage): ModelUsage {
+  return {
+    inputTokens: left.inputTokens + right.inputTokens,
+    outputTokens: left.outputTokens + right.outputTokens,
+    cacheCreationInputTokens:
+      (left.cacheCreationInputTokens ?? 0) + (right.cacheCreationInputTokens ?? 0),
+    cacheReadInputTokens: (left.cacheReadInputTokens ?? 0) + (right.cacheReadInputTokens ?? 0),
+  };
+}

@@ -1,0 +1,214 @@
+/**
+ * `POST /v1/messages`: from a request to a response, with web standards only.
+ *
+ * Streaming is the only path. A client that does not stream gets the same events, folded. The stream's
+ * head is sent with its first event, so that a turn that cannot begin is answered with an HTTP status; a
+ * model that takes long to begin gets its head earlier, because clients and proxies do not wait for ever.
+ *
+ * One abort signal spans the turn. It fires when the client goes away, when the request has taken too
+ * long, when a reader stalls, and, harmlessly, when everything is done. The container outlives the turn.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { newId } from "../agent/ids.ts";
+import { runTurn } from "../agent/loop.ts";
+import type { Config } from "../config.ts";
+import { GatewayError } from "../errors.ts";
+import type { Provider } from "../providers/provider.ts";
+import type { Containers } from "../sandbox/sandbox.ts";
+import { createCodeExecutionTool } from "../tools/code-execution.ts";
+import type { FileStore } from "../tools/tool.ts";
+import { collectMessage } from "../wire/collect.ts";
+import { encodeTurn } from "../wire/encode.ts";
+import { toErrorAnswer } from "../wire/errors.ts";
+import type { WireEvent } from "../wire/events.ts";
+import { parseMessagesRequest, type MessagesRequest } from "../wire/request.ts";
+import { readJson } from "./body.ts";
+import { toEventStream } from "./sse.ts";
+
+export interface MessagesDeps {
+  config: MessagesConfig;
+  provider: Provider;
+  containers: Containers;
+  files?: FileStore;
+  clock: { now(): number };
+  log: Log;
+}
+
+export type MessagesConfig = Pick<
+  Config,
+  | "answerMb"
+  | "attachmentMb"
+  | "executionsPerTurn"
+  | "filesMb"
+  | "pingSeconds"
+  | "requestMb"
+  | "requests"
+  | "requestSeconds"
+  | "resultCharacters"
+  | "streamStallSeconds"
+  | "timeoutSeconds"
+>;
+
+export interface Log {
+  info(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+export type MessagesHandler = (
+  request: Request,
+  context: { requestId: string },
+) => Promise<Response>;
+
+const MIB = 1024 * 1024;
+const RETRY_AFTER_SECONDS = 5;
+
+/** A model that has not begun by then gets its stream's head sent; its errors become events. */
+const FIRST_EVENT_WAIT_MS = 20_000;
+
+export function createMessagesHandler(deps: MessagesDeps): MessagesHandler {
+  const { config, clock, log } = deps;
+  let inFlight = 0;
+
+  return async function handle(request, { requestId }) {
+    if (inFlight >= config.requests) {
+      const message = `${config.requests} requests are under way already.`;
+      return toErrorResponse(
+        new GatewayError("overloaded", message, { retryAfterSeconds: RETRY_AFTER_SECONDS }),
+        requestId,
+      );
+    }
+    inFlight += 1;
+    const startedMs = clock.now();
+    const span = openSpan(request.signal, config.requestSeconds);
+
+    function finish(outcome: string, cause?: unknown): void {
+      if (!span.close()) return;
+      inFlight -= 1;
+      const fields = { requestId, outcome, ms: clock.now() - startedMs };
+      if (isOurs(cause)) log.error({ ...fields, err: cause }, "POST /v1/messages");
+      else log.info(fields, "POST /v1/messages");
+    }
+
+    try {
+      const json = await readJson(request, config.requestMb * MIB);
+      const parsed = await parseMessagesRequest(json, {
+        betas: readBetas(request.headers),
+        limits: {
+          attachmentBytes: config.attachmentMb * MIB,
+          workspaceBytes: config.filesMb * MIB,
+          resultCharacters: config.resultCharacters,
+        },
+        files: deps.files,
+      });
+      const events = runRequest(parsed, deps, requestId, span.signal);
+      if (!parsed.stream) {
+        const message = await collectMessage(events);
+        finish("whole");
+        return Response.json(message, { headers: { "request-id": requestId } });
+      }
+      const first = events.next();
+      await Promise.race([first, sleep(FIRST_EVENT_WAIT_MS, undefined, { signal: span.signal })]);
+      const stream = toEventStream(first, events, {
+        pingMs: config.pingSeconds * 1000,
+        stallMs: config.streamStallSeconds * 1000,
+        toError: (thrown) => toErrorAnswer(span.reason() ?? thrown, requestId).body,
+        onEnd: finish,
+      });
+      return new Response(stream, { headers: { ...STREAM_HEADERS, "request-id": requestId } });
+    } catch (thrown) {
+      const isGone = request.signal.aborted;
+      const cause = span.reason() ?? thrown;
+      finish(isGone ? "gone" : "failed", isGone ? undefined : cause);
+      return toErrorResponse(cause, requestId);
+    }
+  };
+}
+
+const STREAM_HEADERS = {
+  "content-type": "text/event-stream; charset=utf-8",
+  "cache-control": "no-cache",
+  // Proxies such as nginx hold streams back otherwise.
+  "x-accel-buffering": "no",
+};
+
+function runRequest(
+  { turn, rendering }: MessagesRequest,
+  deps: MessagesDeps,
+  requestId: string,
+  signal: AbortSignal,
+): AsyncGenerator<WireEvent, void> {
+  const { config, provider, containers, files, log } = deps;
+  const tool = createCodeExecutionTool({
+    timeoutMs: config.timeoutSeconds * 1000,
+    resultCharacters: config.resultCharacters,
+    answerBytes: config.answerMb * MIB,
+    save: rendering.showsFileIds && files !== undefined ? (file) => files.save(file) : undefined,
+    onFailure: (err) => log.error({ requestId, err }, "code execution failed"),
+  });
+  const events = runTurn(
+    turn,
+    {
+      provider,
+      containers,
+      tools: new Map([[tool.definition.name, tool]]),
+      executionsPerTurn: config.executionsPerTurn,
+      newId,
+    },
+    signal,
+  );
+  return encodeTurn(events, { messageId: newId("msg"), rendering });
+}
+
+interface Span {
+  signal: AbortSignal;
+  /** Why the work was stopped; whoever was interrupted may have thrown something else. */
+  reason(): unknown;
+  /** Ends the span; true the first time. */
+  close(): boolean;
+}
+
+/** The life of one request's work: ends with the client, with the time limit, or when it is closed. */
+function openSpan(client: AbortSignal, seconds: number): Span {
+  const controller = new AbortController();
+  let isClosed = false;
+  const onGone = (): void => controller.abort(client.reason);
+  const timer = setTimeout(() => {
+    controller.abort(
+      new GatewayError("upstream_timeout", `The request took longer than ${seconds} seconds.`),
+    );
+  }, seconds * 1000);
+  client.addEventListener("abort", onGone, { once: true });
+  if (client.aborted) onGone();
+
+  return {
+    signal: controller.signal,
+    reason() {
+      return controller.signal.aborted ? controller.signal.reason : undefined;
+    },
+    close() {
+      if (isClosed) return false;
+      isClosed = true;
+      clearTimeout(timer);
+      client.removeEventListener("abort", onGone);
+      controller.abort(new Error("The request has ended."));
+      return true;
+    },
+  };
+}
+
+function readBetas(headers: Headers): ReadonlySet<string> {
+  const values = (headers.get("anthropic-beta") ?? "").split(",").map((value) => value.trim());
+  return new Set(values.filter((value) => value !== ""));
+}
+
+function toErrorResponse(thrown: unknown, requestId: string): Response {
+  const { status, headers, body } = toErrorAnswer(thrown, requestId);
+  return Response.json(body, { status, headers });
+}
+
+/** Whether an error is a defect here rather than something a client or a model's server did. */
+function isOurs(cause: unknown): boolean {
+  if (cause === undefined) return false;
+  return !(cause instanceof GatewayError) || cause.code === "internal";
+}

@@ -1,0 +1,115 @@
+/**
+ * The tool that runs Python in the turn's container.
+ *
+ * The engine's events go out as they come and are folded beside it into what the client and the model are
+ * shown. A container that cannot be had, or that is gone, is a rejection that the model can read, because
+ * by then the answer has begun; only the end of the request's own signal is thrown.
+ */
+import { z } from "zod";
+
+import { GatewayError } from "../errors.ts";
+import { createOutputFold, toModelContent } from "./execution-output.ts";
+import { reject } from "./rejection.ts";
+import type { FileStore, RejectionCode, Tool, ToolContext, ToolEvent } from "./tool.ts";
+
+export interface CodeExecutionOptions {
+  timeoutMs: number;
+  /** Bound on what the model reads of one execution. */
+  resultCharacters: number;
+  /** Bound on what the client is sent of one execution. */
+  answerBytes: number;
+  /** Keeps files and charts under ids, for renderings that show ids instead of the bytes. */
+  save?: FileStore["save"];
+  /** Told of failures that are not the model's, before it reads a general sentence. */
+  onFailure?: (cause: unknown) => void;
+}
+
+const CODE_CHARACTERS_MAX = 1_000_000;
+
+const Input = z.object({ code: z.string() });
+
+export function createCodeExecutionTool(options: CodeExecutionOptions): Tool {
+  return {
+    definition: {
+      name: "code_execution",
+      description: describeTool(options.timeoutMs / 1000),
+      input_schema: {
+        type: "object",
+        properties: { code: { type: "string", description: "The Python code to run." } },
+        required: ["code"],
+        additionalProperties: false,
+      },
+    },
+    run: (input, context) => runCode(input, context, options),
+  };
+}
+
+async function* runCode(
+  input: Record<string, unknown>,
+  context: ToolContext,
+  options: CodeExecutionOptions,
+): AsyncGenerator<ToolEvent> {
+  const parsed = Input.safeParse(input);
+  if (!parsed.success || parsed.data.code.trim() === "") {
+    yield* reject(
+      "invalid_tool_input",
+      'The input must be an object with the Python code as a string: {"code": "…"}.',
+    );
+    return;
+  }
+  const { code } = parsed.data;
+  if (code.length > CODE_CHARACTERS_MAX) {
+    yield* reject(
+      "invalid_tool_input",
+      `The code is longer than ${CODE_CHARACTERS_MAX} characters.`,
+    );
+    return;
+  }
+
+  const { timeoutMs, answerBytes, resultCharacters } = options;
+  const fold = createOutputFold({ timeoutMs, bytesMax: answerBytes });
+  const fileIds: string[] = [];
+  try {
+    const container = await context.container();
+    for await (const event of container.execute(
+      { code, language: "python", timeoutMs, live: true },
+      context.signal,
+    )) {
+      yield { type: "execution", event };
+      const file = fold.add(event);
+      if (file !== null && options.save !== undefined) fileIds.push(await options.save(file));
+    }
+  } catch (cause) {
+    context.signal.throwIfAborted();
+    if (!(cause instanceof GatewayError)) options.onFailure?.(cause);
+    yield* reject(...toRejection(cause));
+    return;
+  }
+  const output = fold.finish(fileIds);
+  const isError = output.parts.some((part) => part.type === "text" && part.isError);
+  yield {
+    type: "result",
+    content: toModelContent(output.parts, resultCharacters),
+    isError,
+    output,
+  };
+}
+
+function toRejection(cause: unknown): [RejectionCode, string] {
+  if (!(cause instanceof GatewayError))
+    return ["unavailable", "The code could not be run: the sandbox failed."];
+  const busy = cause.code === "overloaded" || cause.code === "rate_limit";
+  return [busy ? "too_many_requests" : "unavailable", `The code was not run: ${cause.message}`];
+}
+
+function describeTool(seconds: number): string {
+  return `Runs Python code in a private sandbox and gives back what it printed, the value of its last expression, its charts, or its traceback.
+
+- Variables, imports and files stay from one call to the next, as in a notebook. Top-level await works.
+- The working directory is /workspace. Files that the user attached lie there under their names; $INPUT_DIR is the same folder.
+- Files for the user go into the folder named by $OUTPUT_DIR (a new, empty one for each call).
+- Charts made with matplotlib or seaborn are shown to the user by themselves, open figures at the end of the call included; there is no need to save them.
+- Installed: pandas, numpy, scipy, scikit-learn, scikit-image, statsmodels, matplotlib, seaborn, sympy, mpmath, pyarrow, openpyxl, xlsxwriter, xlrd, pillow, python-pptx, python-docx, pypdf, pdfplumber, pypdfium2, reportlab, tqdm, joblib and the standard library. Nothing else can be installed.
+- Each call may take ${seconds} seconds. There is no network, no keyboard input and no other program to start.
+- Print what you need to know, and use the printed numbers in your answer.`;
+}

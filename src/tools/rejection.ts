@@ -1,0 +1,7 @@
+import type { RejectionCode, ToolEvent } from "./tool.ts";
+
+/** A use that is not run: the client gets the code of the error, the model the sentence. */
+export function* reject(errorCode: RejectionCode, message: string): Generator<ToolEvent> {
+  yield { type: "rejected", errorCode, message };
+  yield { type: "result", content: [{ type: "text", text: message }], isError: true, output: null };
+}

@@ -1,0 +1,31 @@
+/**
+ * How executions look to the client. A dated version of the tool chooses a rendering; both are accepted
+ * back in any later request.
+ */
+import type { ExecutionOutput } from "../../tools/execution-output.ts";
+import type { RejectionCode } from "../../tools/tool.ts";
+import type { ResultContent, ThinkingContent } from "../events.ts";
+
+export interface Rejection {
+  errorCode: RejectionCode;
+  message: string;
+}
+
+export interface Rendering {
+  readonly name: "native" | "lesson";
+  /** Files and charts are shown as ids of the Files API, so they have to be kept there. */
+  readonly showsFileIds: boolean;
+  /** A thinking block before its first words. */
+  startThinking(): ThinkingContent;
+  /** At least one block for every use. */
+  toResultBlocks(toolUseId: string, output: ExecutionOutput): ResultContent[];
+  toRejectionBlocks(toolUseId: string, rejection: Rejection): ResultContent[];
+}
+
+export interface CodeExecutionVersion {
+  /** As the request declares it: `code_execution_20250522`. */
+  readonly type: string;
+  /** The tools that the model gets for it. */
+  readonly tools: readonly string[];
+  rendering(betas: ReadonlySet<string>): Rendering;
+}

@@ -1,0 +1,218 @@
+/**
+ * From the events of a turn to the events of the wire.
+ *
+ * A block is opened with its first visible content, so that empty and blank text never becomes a block,
+ * which clients could not send back. Clients of two families read a tool's input only when its first piece
+ * begins with `{` and holds more than an empty object; pieces are held back until that is so. The results
+ * of a tool come whole, in as many blocks as the rendering makes of them.
+ */
+import type { TurnContainer, TurnEvent } from "../agent/events.ts";
+import type { ModelUsage } from "../providers/provider.ts";
+import type { ToolEvent } from "../tools/tool.ts";
+import type { Rejection, Rendering } from "./code-execution/rendering.ts";
+import type {
+  BlockDelta,
+  ContentBlock,
+  ResultContent,
+  WireContainer,
+  WireEvent,
+  WireUsage,
+} from "./events.ts";
+
+export interface EncodeOptions {
+  messageId: string;
+  rendering: Rendering;
+}
+
+interface OpenBlock {
+  content: ContentBlock;
+  isStarted: boolean;
+  /** What came before the block could be opened, or its input begun. */
+  held: string;
+}
+
+export async function* encodeTurn(
+  events: AsyncIterable<TurnEvent>,
+  options: EncodeOptions,
+): AsyncGenerator<WireEvent, void> {
+  const encoder = createEncoder(options);
+  for await (const event of events) yield* encoder(event);
+}
+
+export function createEncoder({
+  messageId,
+  rendering,
+}: EncodeOptions): (event: TurnEvent) => Generator<WireEvent> {
+  let index = 0;
+  let open: OpenBlock | null = null;
+  let rejection: Rejection | null = null;
+
+  function begin(content: ContentBlock): OpenBlock {
+    open = { content, isStarted: false, held: "" };
+    return open;
+  }
+
+  function* start(block: OpenBlock): Generator<WireEvent> {
+    if (block.isStarted) return;
+    block.isStarted = true;
+    yield { type: "content_block_start", index, content_block: block.content };
+  }
+
+  function* addDelta(block: OpenBlock, delta: BlockDelta): Generator<WireEvent> {
+    yield* start(block);
+    yield { type: "content_block_delta", index, delta };
+  }
+
+  function* addText(text: string): Generator<WireEvent> {
+    if (open === null) return;
+    const whole = open.held + text;
+    open.held = "";
+    if (open.isStarted || whole.trim() !== "")
+      yield* addDelta(open, { type: "text_delta", text: whole });
+    else open.held = whole;
+  }
+
+  function* addInput(json: string): Generator<WireEvent> {
+    if (open === null || json === "") return;
+    if (open.held === STARTED) {
+      yield* addDelta(open, { type: "input_json_delta", partial_json: json });
+      return;
+    }
+    const whole = (open.held + json).trimStart();
+    if (/^\{?\s*\}?\s*$/.test(whole)) {
+      open.held = whole;
+      return;
+    }
+    open.held = STARTED;
+    yield* addDelta(open, { type: "input_json_delta", partial_json: whole });
+  }
+
+  function* end(): Generator<WireEvent> {
+    if (open?.isStarted === true) {
+      yield { type: "content_block_stop", index };
+      index += 1;
+    }
+    open = null;
+  }
+
+  function* addWhole(content: ContentBlock): Generator<WireEvent> {
+    yield* start(begin(content));
+    yield* end();
+  }
+
+  function* addToolEvent(toolUseId: string, event: ToolEvent): Generator<WireEvent> {
+    switch (event.type) {
+      case "execution":
+        return;
+      case "rejected":
+        rejection = { errorCode: event.errorCode, message: event.message };
+        return;
+      case "result":
+        for (const block of toResultBlocks(toolUseId, event)) yield* addWhole(block);
+        rejection = null;
+    }
+  }
+
+  function toResultBlocks(
+    toolUseId: string,
+    { output }: ToolEvent & { type: "result" },
+  ): ResultContent[] {
+    if (output !== null) return rendering.toResultBlocks(toolUseId, output);
+    const fallback: Rejection = { errorCode: "unavailable", message: "The tool did not run." };
+    return rendering.toRejectionBlocks(toolUseId, rejection ?? fallback);
+  }
+
+  return function* encode(event): Generator<WireEvent> {
+    switch (event.type) {
+      case "turn-start":
+        yield {
+          type: "message_start",
+          message: {
+            id: messageId,
+            type: "message",
+            role: "assistant",
+            model: event.model,
+            content: [],
+            stop_reason: null,
+            stop_sequence: null,
+            stop_details: null,
+            usage: { ...toUsage(event.usage), service_tier: "standard" },
+            ...toContainer(event.container),
+          },
+        };
+        break;
+      case "text-start":
+        begin({ type: "text", text: "" });
+        break;
+      case "text-delta":
+        yield* addText(event.text);
+        break;
+      case "thinking-start":
+        begin(rendering.startThinking());
+        break;
+      case "thinking-delta":
+        if (open !== null && event.thinking !== "") {
+          yield* addDelta(open, { type: "thinking_delta", thinking: event.thinking });
+        }
+        break;
+      case "thinking-signature":
+        if (open !== null && event.signature !== "") {
+          yield* addDelta(open, { type: "signature_delta", signature: event.signature });
+        }
+        break;
+      case "redacted-thinking":
+        yield* addWhole({ type: "redacted_thinking", data: event.data });
+        break;
+      case "tool-use-start":
+        yield* start(
+          begin({
+            type: event.serverTool ? "server_tool_use" : "tool_use",
+            id: event.id,
+            name: event.name,
+            input: {},
+          }),
+        );
+        break;
+      case "tool-use-delta":
+        yield* addInput(event.partialJson);
+        break;
+      case "block-end":
+        yield* end();
+        break;
+      case "tool":
+        yield* addToolEvent(event.toolUseId, event.event);
+        break;
+      case "turn-end":
+        yield* end();
+        yield {
+          type: "message_delta",
+          delta: {
+            stop_reason: event.stopReason,
+            stop_sequence: event.stopSequence,
+            stop_details: null,
+            ...toContainer(event.container),
+          },
+          usage: toUsage(event.usage),
+        };
+        yield { type: "message_stop" };
+    }
+  };
+}
+
+/** Marks an input that has begun; no held text looks like it, for that begins with a brace. */
+const STARTED = "started";
+
+function toUsage(usage: ModelUsage): WireUsage {
+  return {
+    input_tokens: usage.inputTokens,
+    cache_creation_input_tokens: usage.cacheCreationInputTokens ?? 0,
+    cache_read_input_tokens: usage.cacheReadInputTokens ?? 0,
+    output_tokens: usage.outputTokens,
+    server_tool_use: { web_search_requests: 0, web_fetch_requests: 0 },
+  };
+}
+
+function toContainer(container: TurnContainer | null): { container?: WireContainer } {
+  if (container === null) return {};
+  return { container: { id: container.id, expires_at: container.expiresAt.toISOString() } };
+}

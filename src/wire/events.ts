@@ -1,0 +1,111 @@
+/** What Curta may send: a message, its content blocks, and the stream events they arrive in. */
+import type { ModelStopReason } from "../providers/provider.ts";
+
+export interface WireUsage {
+  input_tokens: number;
+  cache_creation_input_tokens: number;
+  cache_read_input_tokens: number;
+  output_tokens: number;
+  server_tool_use: { web_search_requests: number; web_fetch_requests: number };
+  service_tier?: "standard";
+}
+
+export interface WireContainer {
+  id: string;
+  expires_at: string;
+}
+
+export interface WireMessage {
+  id: string;
+  type: "message";
+  role: "assistant";
+  model: string;
+  content: ContentBlock[];
+  stop_reason: ModelStopReason | null;
+  stop_sequence: string | null;
+  stop_details: null;
+  usage: WireUsage;
+  /** There when a container was used, and then never null. */
+  container?: WireContainer;
+}
+
+export interface TextContent {
+  type: "text";
+  text: string;
+}
+
+export interface ThinkingContent {
+  type: "thinking";
+  thinking: string;
+  /** The lesson's name for the same words; only in its rendering. */
+  text?: string;
+  signature: string;
+}
+
+export interface UseContent {
+  type: "tool_use" | "server_tool_use";
+  id: string;
+  name: string;
+  input: Record<string, unknown>;
+}
+
+export interface LessonResult {
+  type: "code_execution_result";
+  tool_use_id: string;
+  output: { type: "text"; text: string } | { type: "image"; media_type: string; data: string };
+  text: string;
+  is_error: boolean;
+}
+
+export interface NativeResult {
+  type: "code_execution_tool_result";
+  tool_use_id: string;
+  content:
+    | {
+        type: "code_execution_result";
+        stdout: string;
+        stderr: string;
+        return_code: number;
+        content: { type: "code_execution_output"; file_id: string }[];
+      }
+    | { type: "code_execution_tool_result_error"; error_code: string };
+}
+
+export type ResultContent = LessonResult | NativeResult;
+
+export type ContentBlock =
+  | TextContent
+  | ThinkingContent
+  | { type: "redacted_thinking"; data: string }
+  | UseContent
+  | ResultContent;
+
+export type BlockDelta =
+  | { type: "text_delta"; text: string }
+  | { type: "thinking_delta"; thinking: string }
+  | { type: "signature_delta"; signature: string }
+  | { type: "input_json_delta"; partial_json: string };
+
+export interface WireError {
+  type: "error";
+  error: { type: string; message: string; details?: Record<string, unknown> };
+  request_id: string;
+}
+
+/** `type` is the name of the event, too. */
+export type WireEvent =
+  | { type: "message_start"; message: WireMessage }
+  | { type: "content_block_start"; index: number; content_block: ContentBlock }
+  | { type: "content_block_delta"; index: number; delta: BlockDelta }
+  | { type: "content_block_stop"; index: number }
+  | {
+      type: "message_delta";
+      delta: {
+        stop_reason: ModelStopReason;
+        stop_sequence: string | null;
+        stop_details: null;
+        container?: WireContainer;
+      };
+      usage: WireUsage;
+    }
+  | { type: "message_stop" };

@@ -1,0 +1,70 @@
+/**
+ * The request's `tools`: which of them Curta runs, which the client runs, and a clear word about the rest.
+ * A tool that is not there is refused, never dropped, because the model would answer without it.
+ */
+import { GatewayError } from "../errors.ts";
+import type { ModelTool } from "../providers/provider.ts";
+import { codeExecution20250522 } from "./code-execution/20250522.ts";
+import { native } from "./code-execution/native.ts";
+import type { CodeExecutionVersion, Rendering } from "./code-execution/rendering.ts";
+import type { WireTool } from "./schema.ts";
+
+/** Every version of the tool that is here. */
+const VERSIONS: readonly CodeExecutionVersion[] = [codeExecution20250522];
+
+/** Tools of the Messages API that are known and not here. */
+const ABSENT =
+  /^(code_execution_20250825|code_execution_20260120|code_execution_20260521|(web_search|web_fetch|bash|text_editor|computer|browser|memory|tool_search_tool\w*|advisor)_\d{8}|mcp_toolset)$/;
+
+export interface DeclaredTools {
+  clientTools: ModelTool[];
+  serverTools: string[];
+  rendering: Rendering;
+}
+
+export function parseTools(tools: readonly WireTool[], betas: ReadonlySet<string>): DeclaredTools {
+  const declared: DeclaredTools = { clientTools: [], serverTools: [], rendering: native };
+  const names = new Set<string>();
+  for (const [index, tool] of tools.entries()) {
+    if (names.has(tool.name))
+      throw new GatewayError("invalid_request", "tools: Tool names must be unique.");
+    names.add(tool.name);
+    const path = `tools.${index}`;
+    if (tool.type === undefined || tool.type === null || tool.type === "custom") {
+      declared.clientTools.push(toClientTool(tool, path));
+      continue;
+    }
+    const version = findVersion(tool.type, path);
+    if (tool.name !== "code_execution") {
+      throw new GatewayError("invalid_request", `${path}.name: Input should be 'code_execution'`);
+    }
+    declared.serverTools.push(...version.tools);
+    declared.rendering = version.rendering(betas);
+  }
+  const clash = declared.clientTools.find((tool) => declared.serverTools.includes(tool.name));
+  if (clash !== undefined) {
+    throw new GatewayError(
+      "invalid_request",
+      `tools: The name "${clash.name}" belongs to a tool that the server runs.`,
+    );
+  }
+  return declared;
+}
+
+function toClientTool(tool: WireTool, path: string): ModelTool {
+  const { name, description, input_schema } = tool;
+  if (!input_schema)
+    throw new GatewayError("invalid_request", `${path}.input_schema: Field required`);
+  return { name, description: description ?? "", input_schema };
+}
+
+function findVersion(type: string, path: string): CodeExecutionVersion {
+  const found = VERSIONS.find((version) => version.type === type);
+  if (found !== undefined) return found;
+  const here = VERSIONS.map((version) => `'${version.type}'`).join(", ");
+  const supported = `The supported tools are ${here} and custom tools with an input_schema.`;
+  const problem = ABSENT.test(type)
+    ? `The tool '${type}' is not available on this server.`
+    : `Input tag '${type}' found using 'type' is not a known tool version.`;
+  throw new GatewayError("invalid_request", `${path}: ${problem} ${supported}`);
+}
