@@ -47,6 +47,8 @@ const SETTINGS = {
   attachmentMb: { schema: positive, fallback: 32, why: "One attachment; the whole request is bounded by requestMb anyway." },
   requestMb: { schema: positive, fallback: 32, why: "As the Messages API." },
   uploadMb: { schema: positive, fallback: 200, why: "One file of PUT …/files; must also fit into filesMb." },
+  storedFilesMb: { schema: positive, fallback: 10240, why: "Files of the Files API together; each counts as 4 KiB at least. Nothing is deleted unasked." },
+  codeKb: { schema: positive, fallback: 1024, why: "Source code of one execution; larger programs belong into a file." },
   containers: { schema: positive, fallback: 64, why: "Live containers. An idle one costs a few MiB." },
   containerIdleMinutes: { schema: positive, fallback: 60, why: "As the hosted tool reports it: an hour from the last use." },
   containerQueue: { schema: positive, fallback: 16, why: "Calls waiting for one container." },

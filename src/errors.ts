@@ -10,6 +10,7 @@ export const ERRORS = {
   authentication: { status: 401, type: "authentication_error", hint: "Send a key of CURTA_API_KEYS as x-api-key or Authorization: Bearer." },
   permission: { status: 403, type: "permission_error", hint: "This caller may not do that." },
   not_found: { status: 404, type: "not_found_error", hint: "Check the id or the path." },
+  method_not_allowed: { status: 405, type: "invalid_request_error", hint: "The `allow` header names the methods of this path." },
   conflict: { status: 409, type: "conflict_error", hint: "Try again when the other call has ended." },
   request_too_large: { status: 413, type: "request_too_large", hint: "Send less at once; `curta config` shows the limits." },
   rate_limit: { status: 429, type: "rate_limit_error", hint: "Wait for `retry-after` seconds and send it again." },

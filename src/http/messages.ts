@@ -23,7 +23,7 @@ import { encodeTurn } from "../wire/encode.ts";
 import { toErrorAnswer } from "../wire/errors.ts";
 import type { WireEvent } from "../wire/events.ts";
 import { parseMessagesRequest, type MessagesRequest } from "../wire/request.ts";
-import { readJson } from "./body.ts";
+import { parseJson, readBody, requireJson } from "./body.ts";
 import { toEventStream } from "./sse.ts";
 
 export interface MessagesDeps {
@@ -91,7 +91,10 @@ export function createMessagesHandler(deps: MessagesDeps): MessagesHandler {
     }
 
     try {
-      const json = await readJson(request, config.requestMb * MIB);
+      requireJson(request);
+      const json = parseJson(
+        await readBody(request, { mb: config.requestMb, setting: "requestMb" }),
+      );
       const parsed = await parseMessagesRequest(json, {
         betas: readBetas(request.headers),
         limits: {

@@ -80,6 +80,8 @@ export interface Container {
   readonly id: string;
   readonly createdAt: Date;
   readonly expiresAt: Date;
+  /** Languages that `execute` takes; absent means Python only. */
+  readonly languages?: readonly ExecuteOptions["language"][];
   /** Runs code. When `signal` aborts, the code is stopped and the iteration ends with a `done`. */
   execute(options: ExecuteOptions, signal: AbortSignal): AsyncIterable<ExecutionEvent>;
   /** Throws `invalid_request` for a path that leaves the workspace or a file over the limits. */

@@ -1,0 +1,139 @@
+/** `curta doctor`: what protects this machine from the code that runs here, and what is missing for it. */
+import { stat, statfs } from "node:fs/promises";
+import { createServer } from "node:net";
+import { dirname } from "node:path";
+
+import type { Config } from "../config.ts";
+import { inspectHost } from "../sandbox/doctor.ts";
+import { findEnvironment } from "../setup/environment.ts";
+import { isRunning, toBaseUrl } from "./client.ts";
+import type { Io } from "./io.ts";
+import { readConfig } from "./settings.ts";
+import { formatTable } from "./terminal.ts";
+
+export interface Finding {
+  name: string;
+  kind: "protection" | "part";
+  state: "enforced" | "present" | "missing" | "given up";
+  /** A server does not start while it is missing. */
+  required: boolean;
+  detail: string;
+  remedy: string;
+}
+
+/** Enough for the database and some results; set-up checks its own, larger need. */
+const LEAST_DISK_BYTES = 512 * 1024 * 1024;
+
+export async function doctor(options: Record<string, unknown>, io: Io): Promise<number> {
+  const config = readConfig(options, io);
+  const findings = await inspect(config, io.signal);
+  if (options.json) io.stdout.write(`${JSON.stringify(findings, null, 2)}\n`);
+  else io.stdout.write(renderFindings(findings));
+  return findings.some(({ state, required }) => state === "missing" && required) ? 1 : 0;
+}
+
+async function inspect(config: Config, signal: AbortSignal): Promise<Finding[]> {
+  const environment = await findEnvironment(config);
+  const weakened = new Set(config.weaken.split(",").map((name) => name.trim()));
+  const protections = environment === null ? [] : await inspectHost(config, environment);
+  const setUp = "Run `npm start` once: it makes what is missing.";
+  const usesEmbedded = config.upstreamUrl === "" && config.model === "";
+  return [
+    ...protections.map(({ name, enforced, detail, remedy }): Finding => {
+      const state = enforced ? "enforced" : weakened.has(name) ? "given up" : "missing";
+      return { name, kind: "protection", state, required: true, detail, remedy };
+    }),
+    part(
+      "python",
+      environment !== null,
+      true,
+      environment === null
+        ? "the sandbox's Python is not set up"
+        : `Python ${environment.manifest.pythonVersion}`,
+      setUp,
+    ),
+    part(
+      "bubblewrap",
+      environment !== null,
+      true,
+      environment?.bubblewrap ?? "not looked for before the set-up",
+      setUp,
+    ),
+    part(
+      "model",
+      environment?.modelFile != null || !usesEmbedded,
+      false,
+      usesEmbedded
+        ? (environment?.modelFile ?? "the embedded model is not here")
+        : `${config.upstreamUrl} ${config.model}`.trim(),
+      "Run `npm start`, set CURTA_UPSTREAM_URL, or start Ollama.",
+    ),
+    await inspectDisk(config.data),
+    await inspectPort(config, signal),
+  ];
+}
+
+function part(
+  name: string,
+  isThere: boolean,
+  required: boolean,
+  detail: string,
+  remedy: string,
+): Finding {
+  return { name, kind: "part", state: isThere ? "present" : "missing", required, detail, remedy };
+}
+
+async function inspectDisk(folder: string): Promise<Finding> {
+  const { bavail, bsize } = await statfs(await nearestFolder(folder));
+  const free = bavail * bsize;
+  const detail = `${(free / 1e9).toFixed(1)} GB free for ${folder}`;
+  return part(
+    "disk",
+    free >= LEAST_DISK_BYTES,
+    true,
+    detail,
+    "Free some space, or choose another place with CURTA_DATA.",
+  );
+}
+
+/** The data folder may not be there yet; the folder above it has the same disk. */
+async function nearestFolder(folder: string): Promise<string> {
+  const isThere = await stat(folder).then(
+    () => true,
+    () => false,
+  );
+  return isThere || dirname(folder) === folder ? folder : nearestFolder(dirname(folder));
+}
+
+async function inspectPort(config: Config, signal: AbortSignal): Promise<Finding> {
+  const url = toBaseUrl(config);
+  if (await isRunning(url, signal))
+    return part("port", true, true, `Curta is running on ${url}`, "");
+  const problem = await tryPort(config);
+  return part(
+    "port",
+    problem === null,
+    true,
+    problem ?? `${config.host}:${config.port} is free`,
+    "Choose another port with CURTA_PORT.",
+  );
+}
+
+function tryPort({ host, port }: Pick<Config, "host" | "port">): Promise<string | null> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once("error", (error: NodeJS.ErrnoException) =>
+      resolve(`${host}:${port} cannot be used: ${error.code}`),
+    );
+    server.listen(port, host, () => server.close(() => resolve(null)));
+  });
+}
+
+export function renderFindings(findings: readonly Finding[]): string {
+  const rows = findings.map(({ name, state, detail }) => [name, state, detail]);
+  const missing = findings.filter(({ state }) => state === "missing");
+  const advice = missing
+    .map(({ name, remedy, required }) => `${name}${required ? "" : " (optional)"}: ${remedy}\n`)
+    .join("");
+  return `${formatTable(rows)}\n${missing.length === 0 ? "Nothing is missing.\n" : advice}`;
+}

@@ -1,0 +1,91 @@
+/** The pages of docs/reference that are generated from the code. A test fails when they are stale. */
+import type { Command } from "commander";
+
+import { SETTING_NAMES } from "../config.ts";
+import { ERRORS } from "../errors.ts";
+import { createProgram } from "./program.ts";
+import { listSettings } from "./settings.ts";
+
+const NOTE =
+  "<!-- Generated from the code: `UPDATE=1 vitest run test/docs.test.ts` writes it anew. -->\n";
+
+export function renderConfigReference(): string {
+  const rows = listSettings().map(({ name, variable, flag, fallback, why }) => [
+    `\`${variable}\``,
+    `\`${flag}\``,
+    `\`${name}\``,
+    fallback === "" ? "empty" : fallback,
+    why,
+  ]);
+  return `${NOTE}
+# Settings
+
+Every setting has one name in three spellings: a variable, a flag of every command, and a key of
+\`config.json\` in the data folder. Flags win over variables, variables over the file. \`curta config\`
+prints the values in force.
+
+${renderTable(["Variable", "Flag", "Key", "Default", "Why"], rows)}`;
+}
+
+export function renderErrorReference(): string {
+  const rows = Object.entries(ERRORS).map(([code, { status, type, hint }]) => [
+    `\`${code}\``,
+    String(status),
+    `\`${type}\``,
+    hint,
+  ]);
+  return `${NOTE}
+# Errors
+
+An error answers with its status and the Messages API's envelope,
+\`{"type":"error","error":{"type":…,"message":…},"request_id":…}\`; the same id is in the header
+\`request-id\` and in the server's log. In a stream it is an event named \`error\`.
+
+${renderTable(["Code", "Status", "`error.type`", "What to do"], rows)}`;
+}
+
+export function renderCliReference(): string {
+  const nowhere = { write: () => {} };
+  const io = {
+    stdout: nowhere,
+    stderr: nowhere,
+    env: {},
+    folder: "/",
+    signal: new AbortController().signal,
+  };
+  const { commands } = createProgram(io, () => {});
+  return `${NOTE}
+# Commands
+
+Every command also takes every [setting](config.md) as a flag, for instance \`--port 8080\`. The exit code
+is 0 when all went well; an error is one sentence on stderr.
+
+${commands.map(renderCommand).join("\n")}`;
+}
+
+function renderCommand(command: Command): string {
+  const settings = new Set<string>(SETTING_NAMES);
+  const words = command.registeredArguments.map((argument) => ` <${argument.name()}>`).join("");
+  const rows = [
+    ...command.registeredArguments.map((argument) => [
+      `\`<${argument.name()}>\``,
+      argument.description,
+    ]),
+    ...command.options
+      .filter((option) => !settings.has(option.attributeName()))
+      .map((option) => [`\`${option.flags}\``, option.description]),
+  ];
+  const table = rows.length === 0 ? "" : `\n${renderTable(["", ""], rows)}`;
+  return `## \`curta ${command.name()}${words}\`\n\n${capitalize(command.description())}.\n${table}`;
+}
+
+function renderTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const lines = [head, head.map(() => "---"), ...rows];
+  return lines
+    .map((cells) => `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |\n`)
+    .join("");
+}
+
+function capitalize(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}

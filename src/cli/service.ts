@@ -1,0 +1,79 @@
+/**
+ * Everything that answers requests, put together: set-up, sandbox, model, files, app.
+ *
+ * `curta serve` puts a port before it; `ask` and `run` use it inside their own process when no server
+ * answers. What was started is closed in reverse order, also when a later step fails.
+ */
+import { readFileSync } from "node:fs";
+
+import { createApp } from "../app.ts";
+import type { Config } from "../config.ts";
+import type { AppFetch } from "../http/services.ts";
+import { createInFlight } from "../http/in-flight.ts";
+import type { InFlight } from "../http/in-flight.ts";
+import { createMessagesHandler } from "../http/messages.ts";
+import { createProvider } from "../providers/select.ts";
+import type { Provider } from "../providers/provider.ts";
+import { startContainers } from "../sandbox/engine.ts";
+import { ensureEnvironment } from "../setup/environment.ts";
+import type { Reporter } from "../setup/reporter.ts";
+import { openDatabase } from "../store/database.ts";
+import { openFilesStore } from "../store/files.ts";
+import type { Logger } from "../telemetry/log.ts";
+
+export interface Service {
+  fetch: AppFetch;
+  inFlight: InFlight;
+  provider: Provider;
+  close(): Promise<void>;
+}
+
+export async function startService(
+  config: Config,
+  log: Logger,
+  reporter: Reporter,
+  signal: AbortSignal,
+): Promise<Service> {
+  await using started = new AsyncDisposableStack();
+  const environment = await ensureEnvironment(config, reporter, signal);
+  const database = started.adopt(openDatabase(config.data), (opened) => opened.close());
+  const files = await openFilesStore({
+    database,
+    folder: config.data,
+    maxBytes: config.storedFilesMb * 1024 * 1024,
+    clock: Date.now,
+  });
+  signal.throwIfAborted();
+  const containers = await startContainers(config, environment, log);
+  started.defer(() => containers.close());
+  signal.throwIfAborted();
+  const provider = await createProvider(config, environment, log);
+  started.defer(() => provider.close());
+  const inFlight = createInFlight();
+  const messages = createMessagesHandler({
+    config,
+    log,
+    containers,
+    provider,
+    files,
+    clock: Date.now,
+  });
+  const app = createApp({
+    config,
+    log,
+    containers,
+    provider,
+    files,
+    messages,
+    inFlight,
+    version: readVersion(),
+    clock: Date.now,
+  });
+  const running = started.move();
+  return { fetch: app.fetch, inFlight, provider, close: () => running.disposeAsync() };
+}
+
+export function readVersion(): string {
+  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+  return (JSON.parse(text) as { version: string }).version;
+}

@@ -1,0 +1,89 @@
+/** The direct API: sandboxes without a model. Shapes as the design gives them. */
+import { z } from "zod";
+
+import type { Container } from "../sandbox/sandbox.ts";
+import { readJson } from "./body.ts";
+import { toErrorEnvelope, toGatewayError } from "./error-response.ts";
+import {
+  collectExecution,
+  createExecuteSchema,
+  runExecution,
+  toExecuteOptions,
+} from "./execution.ts";
+import { streamExecution } from "./execution-stream.ts";
+import type { AppHandler, Services } from "./services.ts";
+
+const CreateSchema = z.strictObject({});
+
+export function createContainer({ containers, config }: Services): AppHandler {
+  return async (context) => {
+    const request = context.req.raw;
+    // `{}` is the only body there is, so none will do as well.
+    if (
+      request.headers.get("content-type") !== null ||
+      Number(request.headers.get("content-length") ?? 0) > 0
+    ) {
+      await readJson(request, CreateSchema, { mb: config.requestMb, setting: "requestMb" });
+    }
+    return context.json(toContainerObject(await containers.create()));
+  };
+}
+
+export function listContainers({ containers }: Services): AppHandler {
+  return (context) => {
+    const data = containers.list().map(toContainerObject);
+    return context.json({
+      data,
+      first_id: data[0]?.id ?? null,
+      last_id: data.at(-1)?.id ?? null,
+      has_more: false,
+    });
+  };
+}
+
+export function getContainer({ containers }: Services): AppHandler {
+  return async (context) =>
+    context.json(toContainerObject(await containers.get(context.req.param("id")!)));
+}
+
+export function deleteContainer({ containers }: Services): AppHandler {
+  return async (context) => {
+    const id = context.req.param("id")!;
+    await containers.delete(id);
+    return context.json({ id, type: "container_deleted" });
+  };
+}
+
+export function executeInContainer({ containers, files, config, log }: Services): AppHandler {
+  const schema = createExecuteSchema(config);
+  const limit = { mb: config.requestMb, setting: "requestMb" };
+  return async (context) => {
+    const body = await readJson(context.req.raw, schema, limit);
+    const container = await containers.get(context.req.param("id")!);
+    const options = toExecuteOptions(body, container);
+    if (!body.stream) {
+      const execution = await collectExecution(
+        runExecution(container, options, files, context.req.raw.signal),
+      );
+      return new Response(JSON.stringify(execution), {
+        headers: { "content-type": "application/json" },
+      });
+    }
+    const abort = new AbortController();
+    const signal = AbortSignal.any([context.req.raw.signal, abort.signal]);
+    const requestId = context.get("requestId");
+    return streamExecution(runExecution(container, options, files, signal), {
+      abort,
+      toEnvelope: (error) => toErrorEnvelope(toGatewayError(error, log, requestId), requestId),
+    });
+  };
+}
+
+function toContainerObject(container: Container) {
+  return {
+    type: "container",
+    id: container.id,
+    created_at: container.createdAt.toISOString(),
+    expires_at: container.expiresAt.toISOString(),
+  };
+}

@@ -1,0 +1,6 @@
+/** Binds the Messages API's handler, which knows web standards only, to the routes. */
+import type { AppHandler, Services } from "./services.ts";
+
+export function mountMessages({ messages }: Services): AppHandler {
+  return (context) => messages(context.req.raw, { requestId: context.get("requestId") });
+}

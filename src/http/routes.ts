@@ -1,0 +1,41 @@
+/** The table of routes, one line each. */
+import type { CheckKey } from "./auth.ts";
+import { getContainerFile, listContainerFiles, putContainerFile } from "./container-files.ts";
+import {
+  createContainer,
+  deleteContainer,
+  executeInContainer,
+  getContainer,
+  listContainers,
+} from "./containers.ts";
+import { deleteFile, getFile, getFileContent, listFiles, uploadFile } from "./files.ts";
+import { showHealth, showLanding } from "./health.ts";
+import { mountMessages } from "./messages-mount.ts";
+import type { AppHandler, Services } from "./services.ts";
+
+export interface Route {
+  method: "GET" | "POST" | "PUT" | "DELETE";
+  path: string;
+  handler: AppHandler;
+}
+
+export function createRoutes(services: Services, checkKey: CheckKey): Route[] {
+  return [
+    { method: "GET", path: "/", handler: showLanding(services) },
+    { method: "GET", path: "/healthz", handler: showHealth(services, checkKey) },
+    { method: "POST", path: "/v1/messages", handler: mountMessages(services) },
+    { method: "POST", path: "/v1/containers", handler: createContainer(services) },
+    { method: "GET", path: "/v1/containers", handler: listContainers(services) },
+    { method: "GET", path: "/v1/containers/:id", handler: getContainer(services) },
+    { method: "DELETE", path: "/v1/containers/:id", handler: deleteContainer(services) },
+    { method: "POST", path: "/v1/containers/:id/execute", handler: executeInContainer(services) },
+    { method: "GET", path: "/v1/containers/:id/files", handler: listContainerFiles(services) },
+    { method: "PUT", path: "/v1/containers/:id/files/*", handler: putContainerFile(services) },
+    { method: "GET", path: "/v1/containers/:id/files/*", handler: getContainerFile(services) },
+    { method: "POST", path: "/v1/files", handler: uploadFile(services) },
+    { method: "GET", path: "/v1/files", handler: listFiles(services) },
+    { method: "GET", path: "/v1/files/:id", handler: getFile(services) },
+    { method: "DELETE", path: "/v1/files/:id", handler: deleteFile(services) },
+    { method: "GET", path: "/v1/files/:id/content", handler: getFileContent(services) },
+  ];
+}

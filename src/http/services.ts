@@ -1,0 +1,41 @@
+/** What the handlers work with, and what Hono carries from the middleware to them. */
+import type { HttpBindings } from "@hono/node-server";
+import type { Context, MiddlewareHandler } from "hono";
+
+import type { Config } from "../config.ts";
+import type { Provider } from "../providers/provider.ts";
+import type { Containers } from "../sandbox/sandbox.ts";
+import type { FilesStore } from "../store/files.ts";
+import type { Logger } from "../telemetry/log.ts";
+import type { InFlight } from "./in-flight.ts";
+
+/** Takes a request whose body is within the limit and JSON by its content type. */
+export type MessagesHandler = (
+  request: Request,
+  context: { requestId: string },
+) => Promise<Response>;
+
+export interface Services {
+  config: Config;
+  log: Logger;
+  containers: Containers;
+  provider: Provider;
+  files: FilesStore;
+  messages: MessagesHandler;
+  inFlight: InFlight;
+  version: string;
+  clock: () => number;
+}
+
+export interface AppEnv {
+  /** Absent when the app is called inside the process, without a connection. */
+  Bindings: Partial<HttpBindings> | undefined;
+  Variables: { requestId: string };
+}
+
+export type AppContext = Context<AppEnv>;
+export type AppMiddleware = MiddlewareHandler<AppEnv>;
+export type AppHandler = (context: AppContext) => Response | Promise<Response>;
+
+/** The whole app as a function, with a connection or without. */
+export type AppFetch = (request: Request, env?: AppEnv["Bindings"]) => Promise<Response>;
