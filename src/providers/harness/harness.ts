@@ -1,0 +1,413 @@
+/**
+ * Makes a provider of a model that can only continue text, and that may be small.
+ *
+ * The harness plugs into the ordinary agent loop and keeps no state: each sampling looks at the history and
+ * does one thing. It writes a program (one sentence of plan, which becomes the thinking block, then a reply
+ * that is begun for the model with a Python fence and the lines that load its data), or writes another one
+ * after a failure, or answers in words from what a program printed. What the user asked for is checked
+ * after each run: an error, silence, or a missing chart means another program. The first repair is greedy
+ * and is shown the failing line; a second greedy one would repeat the same program, so later ones are fresh
+ * samples at a higher temperature. In the closing words every sentence's numbers are checked against the
+ * output; where the check fails, the output itself is quoted instead.
+ *
+ * Tools other than code execution cannot be called through it; they are left out. Images in messages are
+ * not seen, which the model is told. Stop sequences end words, not programs.
+ */
+import { randomUUID } from "node:crypto";
+
+import type {
+  ModelEvent,
+  ModelRequest,
+  ModelStopReason,
+  ModelUsage,
+  Provider,
+} from "../provider.ts";
+import { createStopScanner } from "../stop-scanner.ts";
+import type { TextModel, TextModelRequest } from "../text-model.ts";
+import { CODE_TOOL, toExchanges, type Exchange, type Step } from "./conversation.ts";
+import { decide, wantsChart } from "./decide.ts";
+import { createNumberCheck } from "./numbers.ts";
+import { findPastedData } from "./pasted-data.ts";
+import { findProblem, isTableError } from "./problem.ts";
+import { completeProgram, isRepeating } from "./program-text.ts";
+import { openProgram, type Opening } from "./program-opening.ts";
+import {
+  buildPrompt,
+  cutMiddle,
+  describeOutput,
+  describeProgram,
+  toStepMessages,
+  type Tail,
+} from "./prompt.ts";
+
+/** Programs written for one request before the answer says that it did not work. */
+const PROGRAMS_MAX = 5;
+const PLAN_TOKENS = 60;
+const PROGRAM_TOKENS = 1200;
+const ANSWER_TOKENS = 700;
+/** Room kept for the reply when the conversation is fitted into the window. */
+const RESERVE_TOKENS = 1024;
+const FRESH_TEMPERATURES = [0.6, 0.8, 1];
+const QUOTE_CHARACTERS = 3000;
+
+type Move = "peek" | "program" | "repair" | "resample" | "answer" | "words";
+
+interface Sampling {
+  model: TextModel;
+  request: ModelRequest;
+  signal: AbortSignal;
+  usage: ModelUsage;
+}
+
+interface Work {
+  exchanges: Exchange[];
+  exchange: Exchange;
+  opening: Opening;
+  /** Programs that the model wrote; without the look into the data. */
+  attempts: Step[];
+  peeked: Step | undefined;
+  chart: boolean;
+}
+
+export function createHarnessProvider(
+  model: TextModel,
+  close: () => Promise<void> = async () => {},
+): Provider {
+  return {
+    kind: model.kind,
+    model: model.model,
+    stream: (request, signal) =>
+      sample({ model, request, signal, usage: { inputTokens: 0, outputTokens: 0 } }),
+    async countTokens(request) {
+      return (await buildPrompt(model, request, toExchanges(request), [], 0)).tokens;
+    },
+    close,
+  };
+}
+
+async function* sample(sampling: Sampling): AsyncGenerator<ModelEvent, void, undefined> {
+  const work = lookAt(sampling.request);
+  const prompt = await buildPrompt(
+    sampling.model,
+    sampling.request,
+    work.exchanges,
+    [],
+    reserve(sampling),
+  );
+  yield {
+    type: "start",
+    model: sampling.model.model,
+    usage: { inputTokens: prompt.tokens, outputTokens: 0 },
+  };
+  const move = await nextMove(sampling, work);
+  const end = yield* move === "words" || move === "answer"
+    ? speak(sampling, work, move)
+    : writeProgram(sampling, work, move);
+  yield {
+    type: "end",
+    ...end,
+    usage: { ...sampling.usage, inputTokens: Math.max(prompt.tokens, sampling.usage.inputTokens) },
+  };
+}
+
+function lookAt(request: ModelRequest): Work {
+  const exchanges = toExchanges(request);
+  const exchange = exchanges.at(-1)!;
+  const chart = wantsChart(exchange.request);
+  const attachments =
+    exchanges.findLast((candidate) => candidate.attachments.length > 0)?.attachments ?? [];
+  const pasted =
+    exchanges
+      .map((candidate) => findPastedData(candidate.request))
+      .findLast((data) => data !== null) ?? null;
+  const opening = openProgram({
+    attachments,
+    pasted,
+    wantsChart: chart,
+    isTolerant: exchange.steps.some(isTableError),
+  });
+  const peeked = exchange.steps.find(
+    (step) =>
+      opening.peek !== null && step.code.endsWith(opening.peek) && step === exchange.steps[0],
+  );
+  return {
+    exchanges,
+    exchange,
+    opening,
+    attempts: exchange.steps.filter((step) => step !== peeked),
+    peeked,
+    chart,
+  };
+}
+
+async function nextMove(sampling: Sampling, work: Work): Promise<Move> {
+  const { exchange, attempts } = work;
+  const decision = decide(sampling.request, exchange);
+  const last = attempts.at(-1);
+  if (decision === "words") return last === undefined ? "words" : "answer";
+  if (last === undefined) {
+    if (exchange.answer !== "") return "words";
+    if (
+      work.peeked === undefined &&
+      decision === "ask" &&
+      !(await modelWantsProgram(sampling, work))
+    )
+      return "words";
+    return work.opening.peek !== null && work.peeked === undefined ? "peek" : "program";
+  }
+  if (findProblem(last, work) === null || attempts.length >= PROGRAMS_MAX) return "answer";
+  return attempts.length === 1 ? "repair" : "resample";
+}
+
+/** The model's own word on whether its Python is needed, for requests whose wording does not tell. */
+async function modelWantsProgram(sampling: Sampling, work: Work): Promise<boolean> {
+  const { messages } = await buildPrompt(
+    sampling.model,
+    sampling.request,
+    work.exchanges,
+    [],
+    reserve(sampling),
+  );
+  const answer = await collect(
+    generate(sampling, {
+      messages,
+      prefix: "Is a calculation, data or a chart needed to answer this (yes or no)? ",
+      stop: ["\n"],
+      maxTokens: 2,
+      temperature: 0,
+    }),
+  );
+  return /^\W*yes/i.test(answer);
+}
+
+interface End {
+  stopReason: ModelStopReason;
+  stopSequence: string | null;
+}
+
+async function* writeProgram(
+  sampling: Sampling,
+  work: Work,
+  move: Move,
+): AsyncGenerator<ModelEvent, End, undefined> {
+  const { attempts, opening, exchange, peeked } = work;
+  const last = attempts.at(-1);
+  const isRepair = move === "repair" && last !== undefined;
+  const before: Tail = peeked === undefined ? [] : toStepMessages(peeked);
+  const tail: Tail = isRepair ? [...before, ...toRepairMessages(last, work)] : before;
+  const { messages } = await buildPrompt(
+    sampling.model,
+    sampling.request,
+    work.exchanges,
+    tail,
+    reserve(sampling),
+  );
+
+  let thought = exchange.steps[0]?.thought ?? "";
+  if (thought === "" || isRepair) {
+    yield { type: "thinking-start" };
+    const begin = isRepair ? "The problem was that" : "I will";
+    const said = await collect(
+      generate(sampling, {
+        messages,
+        prefix: begin,
+        stop: ["\n", "```"],
+        maxTokens: Math.min(PLAN_TOKENS, left(sampling)),
+        temperature: 0,
+      }),
+    );
+    thought = begin + said.trimEnd();
+    yield { type: "thinking-delta", thinking: thought };
+    yield { type: "block-end" };
+    if (left(sampling) <= 0) return { stopReason: "max_tokens", stopSequence: null };
+  }
+
+  yield {
+    type: "tool-use-start",
+    id: `toolu_${randomUUID().replaceAll("-", "")}`,
+    name: CODE_TOOL,
+  };
+  yield { type: "tool-use-delta", partialJson: `{"code":"${toJsonText(opening.code)}` };
+  let isCut = false;
+  if (move === "peek") {
+    yield { type: "tool-use-delta", partialJson: toJsonText(opening.peek ?? "") };
+  } else {
+    const temperature = move === "resample" ? (FRESH_TEMPERATURES[attempts.length - 2] ?? 1) : 0;
+    const prefix = `${thought === "" ? "" : `${thought}\n\n`}\`\`\`python\n${opening.code}`;
+    isCut = yield* writeCode(sampling, work, { messages, prefix, temperature });
+  }
+  yield { type: "tool-use-delta", partialJson: '"}' };
+  yield { type: "block-end" };
+  return { stopReason: isCut ? "max_tokens" : "tool_use", stopSequence: null };
+}
+
+/** Streams the program; gives whether the request's token limit cut it off. */
+async function* writeCode(
+  sampling: Sampling,
+  work: Work,
+  { messages, prefix, temperature }: Pick<TextModelRequest, "messages" | "prefix" | "temperature">,
+): AsyncGenerator<ModelEvent, boolean, undefined> {
+  let code = "";
+  let continuation = "";
+  // Twice at most: what the model wrote, and what it forgot.
+  for (let round = 0; round < 2; round += 1) {
+    const limit = Math.min(PROGRAM_TOKENS, left(sampling));
+    if (limit <= 0) return true;
+    for await (const text of generate(sampling, {
+      messages,
+      prefix: prefix + code,
+      stop: ["```"],
+      maxTokens: limit,
+      temperature,
+    })) {
+      code += text;
+      yield { type: "tool-use-delta", partialJson: toJsonText(text) };
+      if (isRepeating(code)) return false;
+    }
+    if (left(sampling) <= 0) return true;
+    continuation = completeProgram(work.opening.code + code, work);
+    if (continuation === "") break;
+    code += continuation;
+    yield { type: "tool-use-delta", partialJson: toJsonText(continuation) };
+  }
+  return false;
+}
+
+function toRepairMessages(step: Step, work: Work): Tail {
+  const problem = findProblem(step, work) ?? "";
+  return [
+    { role: "assistant", content: describeProgram(step) },
+    {
+      role: "user",
+      content: `${problem}\n\nSay in one sentence what the problem was, then write the whole corrected program.`,
+    },
+  ];
+}
+
+async function* speak(
+  sampling: Sampling,
+  work: Work,
+  move: Move,
+): AsyncGenerator<ModelEvent, End, undefined> {
+  const { exchange, attempts } = work;
+  const step = attempts.findLast((candidate) => !candidate.isError) ?? attempts.at(-1);
+  const tail: Tail = move === "answer" && step !== undefined ? toAnswerMessages(step, work) : [];
+  const { messages } = await buildPrompt(
+    sampling.model,
+    sampling.request,
+    work.exchanges,
+    tail,
+    reserve(sampling),
+  );
+  const scanner = createStopScanner(sampling.request.stopSequences);
+  const limit = Math.min(left(sampling), move === "answer" ? ANSWER_TOKENS : left(sampling));
+  const pieces = generate(sampling, {
+    messages,
+    prefix: exchange.answer,
+    stop: [],
+    maxTokens: limit,
+    temperature: Math.min(sampling.request.temperature ?? 0, 0.7),
+  });
+  const spoken =
+    move === "answer" && step !== undefined ? checkNumbers(pieces, step, exchange) : pieces;
+  yield { type: "text-start" };
+  let stopSequence: string | null = null;
+  for await (const piece of spoken) {
+    const { text, stop } = scanner.push(piece);
+    if (text !== "") yield { type: "text-delta", text };
+    if (stop !== null) {
+      stopSequence = stop;
+      break;
+    }
+  }
+  if (stopSequence === null) {
+    const rest = scanner.flush();
+    if (rest !== "") yield { type: "text-delta", text: rest };
+  }
+  yield { type: "block-end" };
+  if (stopSequence !== null) return { stopReason: "stop_sequence", stopSequence };
+  return { stopReason: left(sampling) <= 0 ? "max_tokens" : "end_turn", stopSequence: null };
+}
+
+function toAnswerMessages(step: Step, work: Work): Tail {
+  const problem = findProblem(step, work);
+  const instruction =
+    problem === null
+      ? "Now answer my request in one to three short sentences, with the numbers exactly as printed. No code, no explanation of the program."
+      : `${problem}\nSay in one or two sentences what was found and what did not work. No code.`;
+  return [
+    { role: "assistant", content: describeProgram(step) },
+    { role: "user", content: `${step.isError ? "" : `${describeOutput(step)}\n\n`}${instruction}` },
+  ];
+}
+
+/** Passes on sentence by sentence what agrees with the output; at the first that does not, quotes the output and ends. */
+async function* checkNumbers(
+  pieces: AsyncGenerator<string, void, undefined>,
+  step: Step,
+  exchange: Exchange,
+): AsyncGenerator<string, void, undefined> {
+  const output = step.output ?? "";
+  const check = createNumberCheck(output, exchange.request);
+  let held = "";
+  let said = false;
+  for await (const piece of pieces) {
+    held += piece;
+    for (let end = endOfSentence(held); end > 0; end = endOfSentence(held)) {
+      const sentence = held.slice(0, end);
+      if (!check.passes(sentence)) return yield* quote(output, said);
+      held = held.slice(end);
+      said = true;
+      yield sentence;
+    }
+  }
+  if (check.passes(held)) yield held;
+  else yield* quote(output, said);
+}
+
+function endOfSentence(text: string): number {
+  const match = /\n|[.!?。؟](?=\s)/u.exec(text);
+  return match === null ? 0 : match.index + match[0].length;
+}
+
+function* quote(output: string, said: boolean): Generator<string, void, undefined> {
+  if (output !== "")
+    yield `${said ? "\n\n" : ""}\`\`\`\n${cutMiddle(output, QUOTE_CHARACTERS)}\n\`\`\``;
+}
+
+async function* generate(
+  sampling: Sampling,
+  request: TextModelRequest,
+): AsyncGenerator<string, void, undefined> {
+  for await (const event of sampling.model.complete(request, sampling.signal)) {
+    if (event.done === undefined) {
+      yield event.text;
+      continue;
+    }
+    const { inputTokens, outputTokens, cacheReadInputTokens = 0 } = event.usage;
+    sampling.usage.inputTokens = Math.max(
+      sampling.usage.inputTokens,
+      inputTokens + cacheReadInputTokens,
+    );
+    sampling.usage.outputTokens += outputTokens;
+  }
+}
+
+async function collect(pieces: AsyncIterable<string>): Promise<string> {
+  let text = "";
+  for await (const piece of pieces) text += piece;
+  return text;
+}
+
+function left({ request, usage }: Sampling): number {
+  return request.maxTokens - usage.outputTokens;
+}
+
+function reserve({ model, request }: Sampling): number {
+  return Math.min(RESERVE_TOKENS, request.maxTokens, Math.floor(model.contextTokens / 3));
+}
+
+/** The inside of a JSON string. */
+function toJsonText(text: string): string {
+  return JSON.stringify(text).slice(1, -1);
+}
