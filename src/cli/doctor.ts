@@ -39,9 +39,9 @@ async function inspect(config: Config, signal: AbortSignal): Promise<Finding[]> 
   const setUp = "Run `npm start` once: it makes what is missing.";
   const usesEmbedded = config.upstreamUrl === "" && config.model === "";
   return [
-    ...protections.map(({ name, enforced, detail, remedy }): Finding => {
+    ...protections.map(({ name, enforced, required, detail, remedy }): Finding => {
       const state = enforced ? "enforced" : weakened.has(name) ? "given up" : "missing";
-      return { name, kind: "protection", state, required: true, detail, remedy };
+      return { name, kind: "protection", state, required, detail, remedy };
     }),
     part(
       "python",

@@ -55,8 +55,16 @@ export async function startService(
     log,
     containers,
     provider,
-    files,
-    clock: Date.now,
+    files: {
+      async read(id) {
+        const { filename, mimeType } = files.get(id);
+        return { filename, mediaType: mimeType, bytes: await files.read(id) };
+      },
+      async save({ filename, mimeType, bytes }) {
+        return (await files.add({ filename, mimeType, bytes, downloadable: true })).id;
+      },
+    },
+    clock: { now: Date.now },
   });
   const app = createApp({
     config,

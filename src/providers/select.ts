@@ -69,13 +69,11 @@ export async function createProvider(
     );
   }
   // Imported here, so that the native library is loaded only when it is needed.
-  // @ts-ignore: written on another branch; remove this line when both are merged.
   const { createLlamaCppProvider } = await import("./llama-cpp.ts");
   return await createLlamaCppProvider(config, environment.modelFile, log);
 }
 
 async function createHarness(model: TextModel): Promise<Provider> {
-  // @ts-ignore: written on another branch; remove this line when both are merged.
   const { createHarnessProvider } = await import("./harness.ts");
   return createHarnessProvider(model);
 }

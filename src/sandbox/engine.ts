@@ -2,6 +2,7 @@
 import type { Config } from "../config.ts";
 import { createContainers } from "./containers.ts";
 import { createPool } from "./pool.ts";
+import { probeContainer, requireProtections } from "./probe.ts";
 import type { Containers } from "./sandbox.ts";
 import { startZygote, type SandboxEnvironment } from "./zygote.ts";
 
@@ -10,8 +11,25 @@ export interface EngineLog {
   warn(message: string): void;
 }
 
-/** Resolves when code can run. Throws a `GatewayError` with one sentence when it cannot. */
+/**
+ * Resolves when code can run, and the host has shown that it enforces what it must. Throws a
+ * `GatewayError` with one sentence when it cannot.
+ */
 export async function startContainers(config: Config, environment: SandboxEnvironment, log: EngineLog): Promise<Containers> {
+  const containers = await startSandbox(config, environment, log);
+  try {
+    const container = await containers.create();
+    requireProtections(await probeContainer(container), config.weaken);
+    await containers.delete(container.id);
+    return containers;
+  } catch (error) {
+    await containers.close();
+    throw error;
+  }
+}
+
+/** The same without the proof. */
+export async function startSandbox(config: Config, environment: SandboxEnvironment, log: EngineLog): Promise<Containers> {
   const pool = await createPool({
     size: config.pool,
     limits: {

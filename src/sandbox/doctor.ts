@@ -1,0 +1,21 @@
+/** What this host can and cannot enforce, found out by starting a sandbox and trying. */
+import type { Config } from "../config.ts";
+import { startSandbox } from "./engine.ts";
+import { probeContainer, type Protection } from "./probe.ts";
+import type { SandboxEnvironment } from "./zygote.ts";
+
+/** Never throws for a host that cannot run the sandbox: that is one protection, missing, with the reason. */
+export async function inspectHost(config: Config, environment: SandboxEnvironment): Promise<Protection[]> {
+  const silent = { debug: () => {}, warn: () => {} };
+  try {
+    const containers = await startSandbox({ ...config, pool: 0 }, environment, silent);
+    try {
+      return await probeContainer(await containers.create());
+    } finally {
+      await containers.close();
+    }
+  } catch (error) {
+    const detail = error instanceof Error ? error.message : String(error);
+    return [{ name: "sandbox", enforced: false, required: true, detail, remedy: "see the reason" }];
+  }
+}
