@@ -76,7 +76,7 @@ export async function createProvider(
 
 async function createHarness(model: TextModel): Promise<Provider> {
   // @ts-ignore: written on another branch; remove this line when both are merged.
-  const { createHarnessProvider } = await import("./harness.ts");
+  const { createHarnessProvider } = await import("./harness/harness.ts");
   return createHarnessProvider(model);
 }
 
