@@ -49,7 +49,7 @@ async function serve(
     timeoutSeconds: 5,
     retries: 2,
     retryTiming: { ...RETRY_TIMING, baseMs: 1, maxMs: 2 },
-    log: { info: () => undefined, warn: () => undefined },
+    log: { debug: () => undefined, info: () => undefined, warn: () => undefined },
     ...options,
   });
 }
