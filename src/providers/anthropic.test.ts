@@ -59,6 +59,7 @@ function connect(url: string, options: Partial<AnthropicOptions> = {}): Provider
     retries: 2,
     retryTiming: { ...RETRY_TIMING, baseMs: 1, maxMs: 2 },
     log: {
+      debug: () => undefined,
       info: () => undefined,
       warn: (fields) => waits.push((fields as { waitMs: number }).waitMs),
     },

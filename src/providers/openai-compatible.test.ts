@@ -49,7 +49,7 @@ async function serve(
     timeoutSeconds: 5,
     retries: 2,
     retryTiming: { ...RETRY_TIMING, baseMs: 1, maxMs: 2 },
-    log: { info: () => undefined, warn: () => undefined },
+    log: { debug: () => undefined, info: () => undefined, warn: () => undefined },
     ...options,
   });
 }
@@ -266,21 +266,17 @@ describe("a server as a text model", () => {
       usage: { inputTokens: 5, outputTokens: 6 },
     });
     expect(bodies).toMatchObject([
-      { model: "asked", messages: trailing, stop: ["```"], max_tokens: 50, temperature: 0 },
+      { model: "asked", messages: trailing, max_tokens: 50, temperature: 0 },
     ]);
   });
 
-  test("one that begins anew, and so stops at its own fence, is asked instead", async () => {
+  test("one that opens the fence anew", async () => {
     const { text, bodies } = await complete({ "/api/ps": json({ models: [] }) }, [
-      streamed(),
-      streamed("Sure!\n``", "`python\nprint(", "3)\n`", "``\nThat's it."),
+      streamed("``", "`pyth", "on\nprint(3)\n``", "`\nThat's it."),
     ]);
     expect(text).toBe("print(3)\n");
-    expect(bodies).toMatchObject([
-      { messages: trailing },
-      { messages: [{ role: "user", content: wish }] },
-    ]);
-    expect(bodies[1]).not.toHaveProperty("stop");
+    // The server may not stop at the fence that it opens.
+    expect(bodies[0]).not.toHaveProperty("stop");
   });
 
   test("llama.cpp with a thinking template is told not to think", async () => {

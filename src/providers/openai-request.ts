@@ -15,7 +15,7 @@ import type {
   ToolUseBlock,
 } from "./provider.ts";
 
-export interface ChatMessage {
+interface ChatMessage {
   role: "system" | "user" | "assistant" | "tool";
   content: string | ChatPart[];
   tool_calls?: { id: string; type: "function"; function: { name: string; arguments: string } }[];
@@ -24,9 +24,7 @@ export interface ChatMessage {
   name?: string;
 }
 
-export type ChatPart =
-  | { type: "text"; text: string }
-  | { type: "image_url"; image_url: { url: string } };
+type ChatPart = { type: "text"; text: string } | { type: "image_url"; image_url: { url: string } };
 
 /** What a server or model turned out not to take; found by its refusals. */
 export interface Abilities {
@@ -67,7 +65,7 @@ export function toChatRequest(
   };
 }
 
-export function toChatMessages(
+function toChatMessages(
   request: ModelRequest,
   { images }: Pick<Abilities, "images">,
 ): ChatMessage[] {

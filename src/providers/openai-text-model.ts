@@ -3,9 +3,9 @@
  *
  * The harness begins the reply itself. How a server goes on from such a beginning depends on the server,
  * which is recognised by its own endpoints: Ollama and llama.cpp continue a trailing assistant message,
- * vLLM does when told so. Any other server, and one whose model refuses or starts anew, is *asked* for a
- * fenced program instead, and what comes up to the fence is dropped. Stop sequences are applied here too,
- * since an asked server must be allowed to write the fence that would stop it.
+ * vLLM does when told so. Any other server, and one that refuses, is *asked* for a fenced program
+ * instead, and what comes up to the fence is dropped. Stop sequences are applied here too, since a server
+ * must be allowed to open the fence that would stop it.
  */
 import { z } from "zod";
 
@@ -55,15 +55,8 @@ export async function createOpenAiTextModel(
     for (;;) {
       const used = continuation;
       try {
-        let said = false;
-        for await (const event of completeOnce(upstream, model, used, request, signal)) {
-          if (event.done && !said && isContinued(used, request) && request.prefix.includes("```"))
-            break; // It began anew, and the fence stopped it.
-          said ||= event.done !== true;
-          yield event;
-          if (event.done) return;
-        }
-        continuation = "ask";
+        yield* completeOnce(upstream, model, used, request, signal);
+        return;
       } catch (error) {
         const next = error instanceof UpstreamError ? continuationAfter(error, used) : null;
         if (next === null) throw error;
@@ -147,7 +140,7 @@ function toBody(
     messages: continued
       ? [...request.messages, { role: "assistant", content: prefix }]
       : withRequest(request.messages, prefix),
-    ...(stop.length > 0 && (continued || prefix === "") && { stop }),
+    ...(stop.length > 0 && !prefix.includes("```") && { stop }),
     ...(continued &&
       continuation === "continue-final" && {
         continue_final_message: true,

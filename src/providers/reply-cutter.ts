@@ -1,7 +1,8 @@
 /**
  * Cuts a model's reply to what follows the beginning it was given, and ends it at a stop sequence.
  *
- * A *continued* reply goes on from the beginning; some servers repeat it, and then it is dropped. An
+ * A *continued* reply goes on from the beginning; some servers repeat it or open the fence anew, and then
+ * that is dropped. An
  * *asked* one starts by itself, and everything up to and with the line that opens the fence is dropped
  * where the beginning had one. Text is held back only while it may still turn out to be such a part.
  */
@@ -13,6 +14,9 @@ export interface ReplyCutter {
   end(): string;
 }
 
+/** A fence with a language opens a program; one without closes it. */
+const OPENED_ANEW = /^```\w[^\n]*\n/;
+const ANEW_BEGUN = /^(`{1,3}|```\w[^\n]*)$/;
 const FENCE_LINE = /^[ \t]*```[^\n]*\n/m;
 
 export function createReplyCutter(
@@ -48,9 +52,15 @@ export function createReplyCutter(
     } else {
       const start = held.trimStart();
       const wanted = prefix.trimStart();
+      const anew = prefix.includes("```") ? OPENED_ANEW.exec(start) : null;
       if (start.startsWith(wanted)) held = start.slice(wanted.length);
-      else if (!atEnd && wanted.startsWith(start)) return false;
-      else if (start.startsWith(wanted.trimEnd())) held = start.slice(wanted.trimEnd().length);
+      else if (anew !== null) held = start.slice(anew[0].length);
+      else if (
+        !atEnd &&
+        (wanted.startsWith(start) || (prefix.includes("```") && ANEW_BEGUN.test(start)))
+      ) {
+        return false;
+      } else if (start.startsWith(wanted.trimEnd())) held = start.slice(wanted.trimEnd().length);
     }
     head = false;
     return true;

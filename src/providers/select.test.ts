@@ -34,7 +34,7 @@ async function select(
   const provider = await createProvider(
     config,
     { modelFile: null, ollamaUrl },
-    { info: note, warn: note },
+    { debug: note, info: note, warn: note },
   );
   await provider.close();
   return provider;

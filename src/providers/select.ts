@@ -74,7 +74,7 @@ export async function createProvider(
 }
 
 async function createHarness(model: TextModel): Promise<Provider> {
-  const { createHarnessProvider } = await import("./harness.ts");
+  const { createHarnessProvider } = await import("./harness/harness.ts");
   return createHarnessProvider(model);
 }
 

@@ -95,10 +95,7 @@ export function messageOf(value: unknown): string | null {
 }
 
 /** Reads `retry-after-ms` and `retry-after` (seconds or a date). */
-export function readRetryAfter(
-  headers: UpstreamAnswer["headers"],
-  now = Date.now(),
-): number | undefined {
+function readRetryAfter(headers: UpstreamAnswer["headers"], now = Date.now()): number | undefined {
   const milliseconds = Number.parseFloat(headerOf(headers, "retry-after-ms"));
   if (milliseconds >= 0) return milliseconds;
   const value = headerOf(headers, "retry-after");

@@ -14,6 +14,7 @@ import type { UpstreamContext } from "./upstream-error.ts";
 
 /** A subset of pino's logger. */
 export interface ProviderLog {
+  debug(fields: object, message: string): void;
   info(fields: object, message: string): void;
   warn(fields: object, message: string): void;
 }

@@ -106,10 +106,11 @@ export function createOutputFold({ timeoutMs, bytesMax }: OutputFoldOptions): Ou
     const base64 = image.replaceAll(/\s+/g, "");
     if (!showImage(mediaType, base64)) return null;
     const filename = `figure-${images.size}.${mediaType.slice("image/".length)}`;
-    return { filename, mimeType: mediaType, bytes: Buffer.from(base64, "base64") };
+    return { filename, mimeType: mediaType, bytes: Buffer.from(base64, "base64"), displayed: true };
   }
 
   function addFile(file: OutputFile): OutputFile | null {
+    if (file.displayed) return file;
     if (IMAGE_TYPES.includes(file.mimeType)) {
       return showImage(file.mimeType, file.bytes.toString("base64")) ? file : null;
     }
