@@ -18,6 +18,7 @@ print(
             "implementation": sys.implementation.name,
             # The file itself, behind version managers' shims and virtual environments' links.
             "executable": os.path.realpath(sys.executable),
+            "prefix": sys.base_prefix,
             "platformFolder": sys.platlibdir if sys.version_info >= (3, 9) else "lib",
             "standardLibrary": os.path.realpath(sysconfig.get_path("stdlib")),
             # Debian's interpreters look for packages under another name than everybody else's.

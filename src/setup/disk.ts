@@ -5,7 +5,11 @@ import { GatewayError } from "../errors.ts";
 import { formatBytes } from "./reporter.ts";
 
 /** Throws `storage_full` with the needed and the free figure. `folder` must exist. */
-export async function requireRoom(folder: string, neededBytes: number, what: string): Promise<void> {
+export async function requireRoom(
+  folder: string,
+  neededBytes: number,
+  what: string,
+): Promise<void> {
   const { bavail, bsize } = await statfs(folder);
   const free = bavail * bsize;
   if (free >= neededBytes) return;
@@ -15,4 +19,3 @@ export async function requireRoom(folder: string, neededBytes: number, what: str
       "make room there, or set CURTA_CACHE to a folder on a larger disk.",
   );
 }
-

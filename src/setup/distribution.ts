@@ -11,7 +11,8 @@ export async function installDistributionPackages(
   signal: AbortSignal,
 ): Promise<void> {
   const command = `apt-get install -y ${names.join(" ")}`;
-  if (process.getuid?.() !== 0) throw new GatewayError("not_found", `${reason}: run \`sudo ${command}\`, then this again.`);
+  if (process.getuid?.() !== 0)
+    throw new GatewayError("not_found", `${reason}: run \`sudo ${command}\`, then this again.`);
   reporter.note(`${reason}, so the system's package manager installs it now: ${command}`);
   const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
   const install = ["install", "-y", "--no-install-recommends", ...names];
@@ -22,9 +23,15 @@ export async function installDistributionPackages(
     result = await run("apt-get", install, { signal, env });
   }
   if (result.code === 127) {
-    throw new GatewayError("not_found", `${reason}, and this system has no apt-get: install ${names.join(" and ")} its own way, then run this again.`);
+    throw new GatewayError(
+      "not_found",
+      `${reason}, and this system has no apt-get: install ${names.join(" and ")} its own way, then run this again.`,
+    );
   }
   if (result.code !== 0) {
-    throw new GatewayError("internal", `${reason}, and \`${command}\` failed (${lastLine(result)}): install it by hand, then run this again.`);
+    throw new GatewayError(
+      "internal",
+      `${reason}, and \`${command}\` failed (${lastLine(result)}): install it by hand, then run this again.`,
+    );
   }
 }

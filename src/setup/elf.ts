@@ -48,12 +48,20 @@ interface Segment {
 
 function readFacts(read: Read): ElfFacts | null {
   const header = read(0, 64);
-  if (header.length < 64 || header.readUInt32BE(0) !== 0x7f454c46 || header[4] !== 2 || header[5] !== 1) return null;
+  if (
+    header.length < 64 ||
+    header.readUInt32BE(0) !== 0x7f454c46 ||
+    header[4] !== 2 ||
+    header[5] !== 1
+  )
+    return null;
   const segments = readSegments(read, header);
   const interpreter = segments.find((segment) => segment.type === PT_INTERP);
   return {
     needed: readNeeded(read, segments),
-    interpreter: interpreter ? text(read(interpreter.offset, Math.min(interpreter.size, 4096))) : null,
+    interpreter: interpreter
+      ? text(read(interpreter.offset, Math.min(interpreter.size, 4096)))
+      : null,
   };
 }
 
@@ -62,7 +70,9 @@ function readSegments(read: Read, header: Buffer): Segment[] {
   const count = Math.min(header.readUInt16LE(56), MOST_SEGMENTS);
   const table = read(Number(header.readBigUInt64LE(32)), size * count);
   const segments: Segment[] = [];
-  for (let at = 0; size >= 56 && at + size <= table.length; at += size) {
+  if (size < 56) return segments;
+  for (let index = 0; index < Math.floor(table.length / size); index++) {
+    const at = index * size;
     segments.push({
       type: table.readUInt32LE(at),
       offset: Number(table.readBigUInt64LE(at + 8)),
@@ -93,7 +103,10 @@ function readNeeded(read: Read, segments: Segment[]): string[] {
 /** Addresses in the dynamic section are those of the loaded image. */
 function fileOffset(segments: Segment[], address: number): number {
   const home = segments.find(
-    (segment) => segment.type === PT_LOAD && address >= segment.address && address < segment.address + segment.size,
+    (segment) =>
+      segment.type === PT_LOAD &&
+      address >= segment.address &&
+      address < segment.address + segment.size,
   );
   return home ? address - home.address + home.offset : address;
 }

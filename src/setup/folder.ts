@@ -9,7 +9,10 @@ import { lstat, mkdir, opendir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 
 /** Calls `make` with an empty folder, then puts that folder at `place`, which must not exist. */
-export async function makeFolder<T>(place: string, make: (folder: string) => Promise<T>): Promise<T> {
+export async function makeFolder<T>(
+  place: string,
+  make: (folder: string) => Promise<T>,
+): Promise<T> {
   const building = `${place}.building`;
   await rm(building, { recursive: true, force: true });
   await mkdir(building, { recursive: true, mode: 0o755 });
@@ -50,3 +53,24 @@ export async function folderBytes(folder: string): Promise<number> {
   return bytes;
 }
 
+/** Does `work` while it reports every half second how large `folder`, which need not exist yet, has grown. */
+export async function watchFolder<T>(
+  folder: string,
+  report: (bytes: number) => void,
+  work: () => Promise<T>,
+): Promise<T> {
+  let measuring = false;
+  const timer = setInterval(() => {
+    // A large folder on a busy disk takes longer than the interval: then one measurement is skipped.
+    if (measuring) return;
+    measuring = true;
+    folderBytes(folder)
+      .then(report, () => report(0))
+      .finally(() => (measuring = false));
+  }, 500);
+  try {
+    return await work();
+  } finally {
+    clearInterval(timer);
+  }
+}

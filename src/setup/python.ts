@@ -9,6 +9,7 @@ const pythonSchema = z.object({
   version: z.tuple([z.number(), z.number(), z.number()]),
   implementation: z.string(),
   executable: z.string(),
+  prefix: z.string(),
   platformFolder: z.string(),
   standardLibrary: z.string(),
   packagesFolder: z.string(),
@@ -32,10 +33,13 @@ const NAMES = [...newestFirst().map((minor) => `python3.${minor}`), "python3"];
 const DESCRIBE = fileURLToPath(new URL("../../python/setup/describe.py", import.meta.url));
 
 /** Throws `not_found`, saying what was seen, when none will do. `names` are programs to try, in order. */
-export async function findPython(signal: AbortSignal, names: readonly string[] = NAMES): Promise<Python> {
+export async function findPython(
+  signal: AbortSignal,
+  names: readonly string[] = NAMES,
+): Promise<Python> {
   const refused: string[] = [];
   for (const name of names) {
-    // -I keeps PYTHONPATH and the user's own packages out of the answer, -S may not: it hides `site`.
+    // -I keeps PYTHONPATH and the user's own packages out of the answer.
     const { code, stdout } = await run(name, ["-I", DESCRIBE], { signal });
     if (code === 127) continue;
     const python = parsePython(stdout);
@@ -44,7 +48,8 @@ export async function findPython(signal: AbortSignal, names: readonly string[] =
     if (objection) refused.push(objection);
   }
   const wanted = `Python 3.${OLDEST_MINOR} to 3.${NEWEST_MINOR}`;
-  const help = "install one (on Debian and Ubuntu: apt-get install python3 python3-venv) and run this again";
+  const help =
+    "install one (on Debian and Ubuntu: apt-get install python3 python3-venv) and run this again";
   throw new GatewayError(
     "not_found",
     refused.length === 0
@@ -58,7 +63,10 @@ export function pythonName(python: Python): string {
 }
 
 function newestFirst(): number[] {
-  return Array.from({ length: NEWEST_MINOR - OLDEST_MINOR + 1 }, (_, index) => NEWEST_MINOR - index);
+  return Array.from(
+    { length: NEWEST_MINOR - OLDEST_MINOR + 1 },
+    (_, index) => NEWEST_MINOR - index,
+  );
 }
 
 function parsePython(stdout: string): Python | null {
@@ -82,6 +90,10 @@ function objectionTo(python: Python): string | null {
 
 /** For a Python too old to describe itself: its version, in words that every Python understands. */
 async function objectionToSilent(name: string, signal: AbortSignal): Promise<string | null> {
-  const { code, stdout } = await run(name, ["-c", "import sys; print('%d.%d.%d' % sys.version_info[:3])"], { signal });
+  const { code, stdout } = await run(
+    name,
+    ["-c", "import sys; print('%d.%d.%d' % sys.version_info[:3])"],
+    { signal },
+  );
   return code === 0 ? `the too old ${stdout.trim()} (${name})` : null;
 }

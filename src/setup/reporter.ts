@@ -29,22 +29,18 @@ const LINE_EVERY_MS = 10_000;
 
 export function createReporter(screen: Screen, now: () => number = Date.now): Reporter {
   return {
-    step: (title) => (screen.isTTY ? drawnStep(screen, title, now) : loggedStep(screen, title, now)),
+    step: (title) =>
+      screen.isTTY ? drawnStep(screen, title, now) : loggedStep(screen, title, now),
     note: (text) => void screen.write(`${text}\n`),
   };
 }
-
-/** Says nothing; for callers whose output is not for people. */
-export const silentReporter: Reporter = {
-  step: () => ({ progress: () => {}, end: () => {} }),
-  note: () => {},
-};
 
 function drawnStep(screen: Screen, title: string, now: () => number): Step {
   const meter = createMeter(now);
   let drawnAt = Number.NEGATIVE_INFINITY;
   let open = true;
-  const draw = (text: string): unknown => screen.write(`\r\u001B[K${text.slice(0, (screen.columns ?? 80) - 1)}`);
+  const draw = (text: string): unknown =>
+    screen.write(`\r\u001B[K${text.slice(0, (screen.columns ?? 80) - 1)}`);
   draw(`  ${title} …`);
   return {
     progress(doneBytes, totalBytes) {
@@ -90,10 +86,13 @@ function createMeter(now: () => number): (done: number, total: number | null) =>
 }
 
 export function formatProgress(done: number, total: number | null, bytesPerSecond: number): string {
-  const parts = [total === null ? formatBytes(done) : `${formatBytes(done)} of ${formatBytes(total)}`];
+  const parts = [
+    total === null ? formatBytes(done) : `${formatBytes(done)} of ${formatBytes(total)}`,
+  ];
   if (bytesPerSecond > 0) {
     parts.push(`${formatBytes(bytesPerSecond)}/s`);
-    if (total !== null) parts.push(`${formatSeconds(Math.max(0, total - done) / bytesPerSecond)} left`);
+    if (total !== null)
+      parts.push(`${formatSeconds(Math.max(0, total - done) / bytesPerSecond)} left`);
   }
   return parts.join(", ");
 }

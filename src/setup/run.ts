@@ -19,7 +19,11 @@ export interface RunResult {
 const KEPT_CHARACTERS = 16 * 1024 * 1024;
 
 /** Resolves however the program ends; rejects only when `signal` aborts, after killing it. */
-export function run(command: string, args: readonly string[], options: RunOptions): Promise<RunResult> {
+export function run(
+  command: string,
+  args: readonly string[],
+  options: RunOptions,
+): Promise<RunResult> {
   return new Promise((resolve, reject) => {
     const identity = options.uid === undefined ? {} : { uid: options.uid, gid: options.uid };
     const child = spawn(command, args, {
@@ -32,8 +36,12 @@ export function run(command: string, args: readonly string[], options: RunOption
     });
     let stdout = "";
     let stderr = "";
-    child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout = (stdout + text).slice(-KEPT_CHARACTERS)));
-    child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr = (stderr + text).slice(-KEPT_CHARACTERS)));
+    child.stdout
+      .setEncoding("utf8")
+      .on("data", (text: string) => (stdout = (stdout + text).slice(-KEPT_CHARACTERS)));
+    child.stderr
+      .setEncoding("utf8")
+      .on("data", (text: string) => (stderr = (stderr + text).slice(-KEPT_CHARACTERS)));
     child.on("error", (error) => {
       if (options.signal.aborted) reject(options.signal.reason);
       else resolve({ code: 127, stdout, stderr: error.message });

@@ -10,7 +10,18 @@
  */
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
-import { chmod, copyFile, cp, lstat, mkdir, readdir, rm, symlink, writeFile } from "node:fs/promises";
+import {
+  chmod,
+  copyFile,
+  cp,
+  lstat,
+  mkdir,
+  readFile,
+  readdir,
+  rm,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
@@ -19,13 +30,13 @@ import { GatewayError } from "../errors.ts";
 import { UNPRIVILEGED_UID } from "./bubblewrap.ts";
 import { requireRoom } from "./disk.ts";
 import { readElf } from "./elf.ts";
-import { folderBytes, makeFolder, walk } from "./folder.ts";
+import { folderBytes, makeFolder, walk, watchFolder } from "./folder.ts";
 import { FONT_FAMILIES, copyFonts } from "./fonts.ts";
-import { locateSandbox } from "./manifest.ts";
-import type { SandboxFolder, SandboxManifest } from "./manifest.ts";
+import type { SandboxManifest } from "../sandbox/environment.ts";
+import { locateSandbox } from "./locate-sandbox.ts";
+import type { SandboxFolder } from "./locate-sandbox.ts";
 import { pythonName } from "./python.ts";
 import type { Python } from "./python.ts";
-import type { Reporter } from "./reporter.ts";
 import { lastLine, run } from "./run.ts";
 import { copySharedLibraries } from "./shared-libraries.ts";
 import { downloadError, requirementsFile } from "./tools.ts";
@@ -43,7 +54,9 @@ const VERIFY = fileURLToPath(new URL("../../python/setup/verify.py", import.meta
 
 /** Changes with everything that the folder's content depends on, Python's version apart. */
 export function sandboxKey(): string {
-  const hash = createHash("sha256").update(`${BUILDER_VERSION} ${process.arch} ${FONT_FAMILIES.join()}`);
+  const hash = createHash("sha256").update(
+    `${BUILDER_VERSION} ${process.arch} ${FONT_FAMILIES.join()}`,
+  );
   for (const name of ["requirements", "fonts"]) hash.update(readFileSync(requirementsFile(name)));
   return hash.digest("hex").slice(0, 16);
 }
@@ -52,6 +65,7 @@ export interface BuildContext extends PipContext {
   cache: string;
   bubblewrap: string;
   uv: string;
+  uvEnvironment: NodeJS.ProcessEnv;
 }
 
 export async function buildSandbox(context: BuildContext): Promise<SandboxFolder> {
@@ -81,7 +95,11 @@ export async function buildSandbox(context: BuildContext): Promise<SandboxFolder
     await proveAndDescribe(folder, tree, context);
   });
   const built = locateSandbox(cache, key);
-  if (!built) throw new GatewayError("internal", `The sandbox that was just built is not in ${home}: something removed it; run this again.`);
+  if (!built)
+    throw new GatewayError(
+      "internal",
+      `The sandbox that was just built is not in ${home}: something removed it; run this again.`,
+    );
   return built;
 }
 
@@ -124,10 +142,26 @@ async function copyInterpreter(tree: Tree, python: Python): Promise<void> {
     dereference: true,
     filter: (source) => {
       const name = basename(source);
-      return !NOT_COPIED.has(name) && !name.startsWith("config-") && !/^_(tkinter|test|ctypes_test|xxtestfuzz|xxsubinterpreters_test)/.test(name) && !name.endsWith(".a");
+      return (
+        !NOT_COPIED.has(name) &&
+        !name.startsWith("config-") &&
+        !/^_(tkinter|test|ctypes_test|xxtestfuzz|xxsubinterpreters_test)/.test(name) &&
+        !name.endsWith(".a")
+      );
     },
   });
   await mkdir(tree.site, { recursive: true });
+  await hideBuildPaths(tree, python);
+}
+
+/** The build's own paths in `sysconfig` name a folder of the host. */
+async function hideBuildPaths(tree: Tree, python: Python): Promise<void> {
+  if (python.prefix === "/usr") return;
+  for (const name of await readdir(tree.standardLibrary)) {
+    if (!name.startsWith("_sysconfigdata")) continue;
+    const path = join(tree.standardLibrary, name);
+    await writeFile(path, (await readFile(path, "utf8")).replaceAll(python.prefix, "/usr"));
+  }
 }
 
 async function installPackages(tree: Tree, context: BuildContext): Promise<void> {
@@ -135,32 +169,32 @@ async function installPackages(tree: Tree, context: BuildContext): Promise<void>
   // Kept until the sandbox is finished: after an interruption nothing is downloaded twice.
   const downloads = join(cache, "tmp", "uv");
   const step = context.reporter.step("sandbox: Python libraries");
-  const install = ["pip", "install", "--target", tree.site, "--python", python.executable, "--require-hashes"];
-  const strict = ["--only-binary", ":all:", "--no-config", "--no-python-downloads", "-r", requirementsFile("requirements")];
-  const finished = new AbortController();
-  const watching = watchFolder(downloads, (bytes) => step.progress(bytes, UNPACKED_BYTES), finished.signal);
-  try {
-    const result = await run(uv, [...install, ...strict], {
-      signal,
-      env: { ...process.env, UV_CACHE_DIR: downloads, TMPDIR: context.scratch, UV_NO_PROGRESS: "1" },
-    });
-    if (result.code !== 0) throw downloadError("python/requirements.txt", result.stderr, result.stderr.trim().replaceAll(/\s+/g, " ").slice(0, 600));
-  } finally {
-    finished.abort();
-    await watching;
-  }
+  const install = [
+    "pip",
+    "install",
+    "--target",
+    tree.site,
+    "--python",
+    python.executable,
+    "--require-hashes",
+  ];
+  const strict = ["--only-binary", ":all:", "-r", requirementsFile("requirements")];
+  const result = await watchFolder(
+    downloads,
+    (bytes) => step.progress(bytes, UNPACKED_BYTES),
+    () =>
+      run(uv, [...install, ...strict], {
+        signal,
+        env: { ...context.uvEnvironment, UV_CACHE_DIR: downloads },
+      }),
+  );
+  if (result.code !== 0)
+    throw downloadError(
+      "python/requirements.txt",
+      result.stderr,
+      result.stderr.trim().replaceAll(/\s+/g, " ").slice(0, 600),
+    );
   step.end("installed");
-}
-
-/** Reports the size of a growing folder every second until `signal` aborts. */
-async function watchFolder(folder: string, report: (bytes: number) => void, signal: AbortSignal): Promise<void> {
-  while (!signal.aborted) {
-    report(existsSync(folder) ? await folderBytes(folder) : 0);
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, 1000);
-      signal.addEventListener("abort", () => (clearTimeout(timer), resolve()), { once: true });
-    });
-  }
 }
 
 /** Programs, tests and headers in wheels: nothing inside may run or compile them. */
@@ -173,7 +207,12 @@ async function prunePackages(site: string): Promise<void> {
       const path = join(folder, entry.name);
       if (!entry.isDirectory()) {
         if (/\.(pyx|pxd|pxi|h|hpp|c|cpp|a|lib)$/.test(entry.name)) doomed.push(path);
-      } else if (entry.name === "tests" || entry.name === "__pycache__" || path === join(site, "pyarrow/include")) doomed.push(path);
+      } else if (
+        entry.name === "tests" ||
+        entry.name === "__pycache__" ||
+        path === join(site, "pyarrow/include")
+      )
+        doomed.push(path);
       else if (depth < 12) await visit(path, depth + 1);
     }
   };
@@ -183,30 +222,75 @@ async function prunePackages(site: string): Promise<void> {
 
 async function writeSystemFiles(tree: Tree, python: Python): Promise<void> {
   const { root } = tree;
-  for (const folder of ["etc", "proc", "sys", "dev", "tmp", "run", "workspace", "outputs", "home/user", "usr/share/curta/matplotlib", "usr/lib/locale"]) {
+  for (const folder of [
+    "etc",
+    "proc",
+    "sys",
+    "dev",
+    "tmp",
+    "run",
+    "workspace",
+    "outputs",
+    "home/user",
+    "usr/share/curta/matplotlib",
+    "usr/lib/locale",
+  ]) {
     await mkdir(join(root, folder), { recursive: true });
   }
-  const write = (name: string, ...lines: string[]): Promise<void> => writeFile(join(root, "etc", name), `${lines.join("\n")}\n`);
-  await write("passwd", "root:x:0:0:root:/:/usr/sbin/nologin", "user:x:1000:1000:user:/home/user:/usr/sbin/nologin", "nobody:x:65534:65534:nobody:/:/usr/sbin/nologin");
+  const write = (name: string, ...lines: string[]): Promise<void> =>
+    writeFile(join(root, "etc", name), `${lines.join("\n")}\n`);
+  await write(
+    "passwd",
+    "root:x:0:0:root:/:/usr/sbin/nologin",
+    "user:x:1000:1000:user:/home/user:/usr/sbin/nologin",
+    "nobody:x:65534:65534:nobody:/:/usr/sbin/nologin",
+  );
   await write("group", "root:x:0:", "user:x:1000:", "nogroup:x:65534:");
   await write("hosts", "127.0.0.1 localhost", "::1 localhost");
-  await write("nsswitch.conf", "passwd: files", "group: files", "hosts: files", "services: files", "protocols: files");
-  await write("mime.types", ...Object.entries(python.mimeTypes).map(([suffix, type]) => `${type} ${suffix.replace(/^\./, "")}`));
+  await write(
+    "nsswitch.conf",
+    "passwd: files",
+    "group: files",
+    "hosts: files",
+    "services: files",
+    "protocols: files",
+  );
+  await write(
+    "mime.types",
+    ...Object.entries(python.mimeTypes).map(
+      ([suffix, type]) => `${type} ${suffix.replace(/^\./, "")}`,
+    ),
+  );
   const zones = join("/", tree.site.slice(root.length), "tzdata/zoneinfo");
   await symlink(join("../..", zones), join(root, "usr/share/zoneinfo"));
   await symlink("../usr/share/zoneinfo/Etc/UTC", join(root, "etc/localtime"));
   // From 2.35 on glibc has C.UTF-8 built in; before, it is a folder.
   for (const name of ["C.utf8", "C.UTF-8"]) {
     const source = join("/usr/lib/locale", name);
-    if (existsSync(source)) await cp(source, join(root, "usr/lib/locale", name), { recursive: true, dereference: true });
+    if (existsSync(source))
+      await cp(source, join(root, "usr/lib/locale", name), { recursive: true, dereference: true });
   }
 }
 
 /** Compiled with the paths that tracebacks show inside, and never checked against the sources again. */
 async function compileAll(tree: Tree, python: Python, signal: AbortSignal): Promise<void> {
-  const options = ["-q", "-j", "0", "-s", tree.root, "-p", "/", "--invalidation-mode", "unchecked-hash"];
+  const options = [
+    "-q",
+    "-j",
+    "0",
+    "-s",
+    tree.root,
+    "-p",
+    "/",
+    "--invalidation-mode",
+    "unchecked-hash",
+  ];
   // Single files of wheels are for other Python versions and do not compile; what matters is imported below.
-  await run(python.executable, ["-I", "-W", "ignore", "-m", "compileall", ...options, tree.standardLibrary], { signal });
+  await run(
+    python.executable,
+    ["-I", "-W", "ignore", "-m", "compileall", ...options, tree.standardLibrary],
+    { signal },
+  );
 }
 
 /** Everybody may read everything; only the interpreter and the loader may be run. */
@@ -223,7 +307,8 @@ async function setPermissions(tree: Tree): Promise<void> {
   const visit = async (folder: string): Promise<void> => {
     folders.add(folder);
     await chmod(folder, 0o755);
-    for (const entry of await readdir(folder, { withFileTypes: true })) if (entry.isDirectory()) await visit(join(folder, entry.name));
+    for (const entry of await readdir(folder, { withFileTypes: true }))
+      if (entry.isDirectory()) await visit(join(folder, entry.name));
   };
   await visit(tree.root);
 }
@@ -238,19 +323,47 @@ async function proveAndDescribe(folder: string, tree: Tree, context: BuildContex
   const step = context.reporter.step("sandbox: every library loads inside");
   const inside = (path: string): string => path.slice(tree.root.length);
   await chmod(folder, 0o755);
-  const mounts = ["--ro-bind", tree.root, "/", "--tmpfs", "/tmp", "--proc", "/proc", "--dev", "/dev"];
-  const variables = { PYTHONHOME: "/usr", HOME: "/tmp", MPLCONFIGDIR: "/tmp/matplotlib", PYTHONDONTWRITEBYTECODE: "1", PYTHONUTF8: "1" };
+  const mounts = [
+    "--ro-bind",
+    tree.root,
+    "/",
+    "--tmpfs",
+    "/tmp",
+    "--proc",
+    "/proc",
+    "--dev",
+    "/dev",
+  ];
+  const variables = {
+    PYTHONHOME: "/usr",
+    HOME: "/tmp",
+    MPLCONFIGDIR: "/tmp/matplotlib",
+    PYTHONDONTWRITEBYTECODE: "1",
+    PYTHONUTF8: "1",
+  };
   const setenv = Object.entries(variables).flatMap(([name, value]) => ["--setenv", name, value]);
   const uid = process.getuid?.() === 0 ? UNPRIVILEGED_UID : undefined;
   const result = await run(
     context.bubblewrap,
-    [...mounts, "--unshare-all", "--die-with-parent", "--clearenv", ...setenv, "--", inside(tree.executable), "-c", readFileSync(VERIFY, "utf8"), JSON.stringify(FONT_FAMILIES)],
+    [
+      ...mounts,
+      "--unshare-all",
+      "--die-with-parent",
+      "--clearenv",
+      ...setenv,
+      "--",
+      inside(tree.executable),
+      "-c",
+      readFileSync(VERIFY, "utf8"),
+      JSON.stringify(FONT_FAMILIES),
+    ],
     { signal: context.signal, uid, cwd: "/" },
   );
   if (result.code !== 0) throw explainProof(result.stderr, lastLine(result), context.cache);
   const report = reportSchema.parse(JSON.parse(result.stdout));
   const fontListFolder = "/usr/share/curta/matplotlib";
-  for (const [name, text] of Object.entries(report.fontLists)) await writeFile(join(tree.root, fontListFolder, name), text, { mode: 0o644 });
+  for (const [name, text] of Object.entries(report.fontLists))
+    await writeFile(join(tree.root, fontListFolder, name), text, { mode: 0o644 });
   await writeFile(join(folder, "scripts.png"), Buffer.from(report.picture, "base64"));
   const manifest: SandboxManifest = {
     pythonVersion: context.python.version.join("."),
@@ -269,7 +382,13 @@ async function proveAndDescribe(folder: string, tree: Tree, context: BuildContex
 
 function explainProof(stderr: string, last: string, cache: string): GatewayError {
   if (/bwrap: .*Permission denied/i.test(stderr)) {
-    return new GatewayError("permission", `The sandbox's unprivileged user cannot enter ${cache}: set CURTA_CACHE to a folder that every user can enter, then run this again.`);
+    return new GatewayError(
+      "permission",
+      `The sandbox's unprivileged user cannot enter ${cache}: set CURTA_CACHE to a folder that every user can enter, then run this again.`,
+    );
   }
-  return new GatewayError("internal", `The sandbox was built but does not work (${last}): this is a fault of Curta or of this system's Python; report it with this line.`);
+  return new GatewayError(
+    "internal",
+    `The sandbox was built but does not work (${last}): this is a fault of Curta or of this system's Python; report it with this line.`,
+  );
 }

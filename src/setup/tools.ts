@@ -29,22 +29,45 @@ export function requirementsFile(name: string): string {
 }
 
 /** Downloads the one wheel that the requirements file names and unpacks it into `folder`, which is made. */
-export async function unpackWheel(requirements: string, folder: string, context: PipContext): Promise<void> {
+export async function unpackWheel(
+  requirements: string,
+  folder: string,
+  context: PipContext,
+): Promise<void> {
   const { python, scratch, signal } = context;
   const wheels = join(scratch, "wheels");
   await rm(wheels, { recursive: true, force: true });
   await mkdir(wheels, { recursive: true });
   const pip = await findPip(context);
-  const download = ["download", "--no-deps", "--only-binary=:all:", "--require-hashes", "-d", wheels, "-r", requirements];
-  const fetched = await run(pip.python, ["-I", "-m", "pip", "--disable-pip-version-check", "--no-cache-dir", ...download], {
-    signal,
-    env: { ...process.env, TMPDIR: scratch },
-  });
-  if (fetched.code !== 0) throw downloadError(requirements, `${fetched.stdout}\n${fetched.stderr}`, lastLine(fetched));
+  const download = [
+    "download",
+    "--no-deps",
+    "--only-binary=:all:",
+    "--require-hashes",
+    "-d",
+    wheels,
+    "-r",
+    requirements,
+  ];
+  const fetched = await run(
+    pip.python,
+    ["-I", "-m", "pip", "--disable-pip-version-check", "--no-cache-dir", ...download],
+    {
+      signal,
+      env: { ...process.env, TMPDIR: scratch },
+    },
+  );
+  if (fetched.code !== 0)
+    throw downloadError(requirements, `${fetched.stdout}\n${fetched.stderr}`, lastLine(fetched));
   const [wheel] = await readdir(wheels);
   await mkdir(folder, { recursive: true });
-  const unpacked = await run(python.executable, ["-I", "-m", "zipfile", "-e", join(wheels, wheel ?? ""), folder], { signal });
-  if (unpacked.code !== 0) throw new GatewayError("internal", `Could not unpack ${wheel}: ${lastLine(unpacked)}.`);
+  const unpacked = await run(
+    python.executable,
+    ["-I", "-m", "zipfile", "-e", join(wheels, wheel ?? ""), folder],
+    { signal },
+  );
+  if (unpacked.code !== 0)
+    throw new GatewayError("internal", `Could not unpack ${wheel}: ${lastLine(unpacked)}.`);
   await rm(wheels, { recursive: true, force: true });
 }
 
@@ -59,9 +82,16 @@ export function downloadError(what: string, output: string, detail: string): Gat
     );
   }
   if (/No space left|Errno 28|os error 28/i.test(output)) {
-    return new GatewayError("storage_full", `The disk became full while downloading ${name}: make room, or set CURTA_CACHE to a folder on a larger disk.`);
+    return new GatewayError(
+      "storage_full",
+      `The disk became full while downloading ${name}: make room, or set CURTA_CACHE to a folder on a larger disk.`,
+    );
   }
-  if (/connection|resolve|timed out|network|unreachable|dns|connect error|proxy|sending request/i.test(output)) {
+  if (
+    /connection|resolve|timed out|network|unreachable|dns|connect error|proxy|sending request/i.test(
+      output,
+    )
+  ) {
     return new GatewayError(
       "upstream",
       `Could not reach the Python package index for ${name}: connect this machine to the network (or configure pip's index or proxy) and run this again; it goes on where it stopped.`,
@@ -74,7 +104,12 @@ async function findPip(context: PipContext): Promise<{ python: string }> {
   const { python, scratch, reporter, signal } = context;
   if (python.hasPip) return { python: python.executable };
   if (!python.hasVenv) {
-    await installDistributionPackages(["python3-pip", "python3-venv"], "Python has neither pip nor venv here", reporter, signal);
+    await installDistributionPackages(
+      ["python3-pip", "python3-venv"],
+      "Python has neither pip nor venv here",
+      reporter,
+      signal,
+    );
     const again = await run(python.executable, ["-I", "-c", "import pip"], { signal });
     if (again.code === 0) return { python: python.executable };
   }

@@ -4,6 +4,7 @@ import { chmod, copyFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 
 import { makeFolder } from "./folder.ts";
+import { run } from "./run.ts";
 import { requirementsFile, unpackWheel } from "./tools.ts";
 import type { PipContext } from "./tools.ts";
 
@@ -23,4 +24,20 @@ export async function ensureUv(cache: string, context: PipContext): Promise<stri
   });
   step.end(`${VERSION} from PyPI`);
   return program;
+}
+
+/** uv's environment: the index that pip is configured with, unless the user configured uv itself. */
+export async function uvEnvironment(context: PipContext): Promise<NodeJS.ProcessEnv> {
+  const env: NodeJS.ProcessEnv = {
+    ...process.env,
+    TMPDIR: context.scratch,
+    UV_NO_PROGRESS: "1",
+    UV_PYTHON_DOWNLOADS: "never",
+  };
+  if (env.UV_INDEX_URL || env.UV_DEFAULT_INDEX || env.UV_INDEX) return env;
+  const { stdout } = await run(context.python.executable, ["-m", "pip", "config", "list"], {
+    signal: context.signal,
+  });
+  const index = /^(?:global|install|:env:)\.index-url='(.+)'$/m.exec(stdout)?.[1];
+  return index ? { ...env, UV_DEFAULT_INDEX: index } : env;
 }
