@@ -13,13 +13,9 @@ export function completeJson(text: string): string | null {
   const string = isString ? `${escape}"` : "";
   for (const value of ["", ":null", "null", '"":null', "0", ...restsOfLiteral(text)]) {
     const suffix = string + value + closers;
-    if (isJsonObject(text + suffix)) return suffix;
+    if (parseJsonObject(text + suffix) !== null) return suffix;
   }
   return null;
-}
-
-export function isJsonObject(text: string): boolean {
-  return parseJsonObject(text) !== null;
 }
 
 export function parseJsonObject(text: string): Record<string, unknown> | null {

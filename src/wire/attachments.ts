@@ -39,6 +39,7 @@ export interface Attachments {
   addUpload(fileId: string, place: BlockPlace): FileContent[];
 }
 
+const PDF = "application/pdf";
 const FILES_MAX = 200;
 const PREVIEW_CHARACTERS = 2_000;
 const SHORT_CHARACTERS = 4_000;
@@ -98,7 +99,7 @@ export function createAttachments(options: AttachmentOptions): Attachments {
       case "base64": {
         const bytes = decode(source.data, `${place.path}.source.data`);
         const { words } = add({ title, mediaType: source.media_type, bytes }, place);
-        const isPdf = source.media_type === "application/pdf";
+        const isPdf = source.media_type === PDF;
         const document: DocumentBlock = { type: "document", source, title };
         return [...(isPdf ? [document] : []), words, ...context];
       }
@@ -214,9 +215,12 @@ function describeFile(file: TurnFile["attachment"], decoded: DecodedText | null)
 }
 
 function describeDocument(file: TurnFile["attachment"], decoded: DecodedText | null): string {
-  if (decoded !== null)
-    return `Document "${file.filename}" (${file.mediaType}):\n\n${decoded.text}`;
-  return `Document "${file.filename}" (${file.mediaType}, ${file.sizeBytes} bytes). It can only be opened with the code execution tool, which is not there.`;
+  const { filename, mediaType, sizeBytes } = file;
+  if (decoded !== null) return `Document "${filename}" (${mediaType}):\n\n${decoded.text}`;
+  const head = `Document "${filename}" (${mediaType}, ${sizeBytes} bytes).`;
+  // The document itself stands beside it, for models that read this kind.
+  if (mediaType === PDF) return head;
+  return `${head} It can only be opened with the code execution tool, which is not there.`;
 }
 
 function toText({ text }: { text: string }): TextBlock {

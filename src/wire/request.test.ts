@@ -336,8 +336,17 @@ test("any JSON is a request or a problem of the client's", async () => {
   const block = fc.record(
     {
       type: fc.constantFrom(
-        ...["text", "thinking", "image", "document", "tool_use", "tool_result", "server_tool_use"],
-        ...["code_execution_result", "code_execution_tool_result", "container_upload", "hologram"],
+        "text",
+        "thinking",
+        "image",
+        "document",
+        "tool_use",
+        "tool_result",
+        "server_tool_use",
+        "code_execution_result",
+        "code_execution_tool_result",
+        "container_upload",
+        "hologram",
       ),
       text: fc.oneof(text, fc.constant(null)),
       thinking: text,
