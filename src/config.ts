@@ -54,6 +54,8 @@ const SETTINGS = {
   executionsPerTurn: { schema: positive, fallback: 10, why: "As the hosted loop: then the turn ends." },
   requests: { schema: positive, fallback: 64, why: "Requests to the Messages API under way at once." },
   requestSeconds: { schema: positive, fallback: 600, why: "A whole request, as the SDKs' own time-out." },
+  pingSeconds: { schema: positive, fallback: 5, why: "A stream's longest silence; proxies and clients hang up on longer ones." },
+  streamStallSeconds: { schema: positive, fallback: 60, why: "A reader that takes nothing of its stream for this long is gone." },
   shutdownSeconds: { schema: positive, fallback: 30, why: "Requests under way at SIGTERM have this long to end." },
   weaken: { schema: z.string(), fallback: "", why: "Comma-separated protections to do without, by the names `curta doctor` prints. Empty: refuse to start when one is missing." },
   log: { schema: z.enum(["debug", "info", "warn", "error", "silent"]), fallback: "info", why: "What goes to the log." },

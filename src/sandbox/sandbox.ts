@@ -35,6 +35,8 @@ export interface OutputFile {
   filename: string;
   mimeType: string;
   bytes: Buffer;
+  /** The same figure has come as an output already, so whoever counts pictures leaves this one out. */
+  displayed: boolean;
 }
 
 /**
