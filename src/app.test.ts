@@ -45,7 +45,7 @@ test("an execution answers with output, displays and stored files", async () => 
   const execution = (await answer.json()) as { files: { id: string }[] };
   expect(execution).toMatchObject({
     type: "execution",
-    id: expect.stringMatching(/^exec_[0-9a-f]{32}$/),
+    id: expect.stringMatching(/^exec_01[1-9A-Za-z]{22}$/),
     status: "ok",
     stdout: "one\nfour\n",
     stderr: "two\n",
@@ -247,7 +247,7 @@ test("every answer has a request id of its own, and the log has it too", async (
   for (const path of ["/", "/healthz", "/v1/files", "/nothing", "/v1/files/file_x"]) {
     const answer = await app.send("GET", path);
     const id = answer.headers.get("request-id") ?? "";
-    expect(id).toMatch(/^req_[0-9a-f]{32}$/);
+    expect(id).toMatch(/^req_01[1-9A-Za-z]{22}$/);
     if (!answer.ok) expect(await answer.json()).toMatchObject({ request_id: id });
     expect(app.logged.join("")).toContain(id);
     ids.add(id);

@@ -4,8 +4,10 @@ import { createServer } from "node:net";
 import { dirname } from "node:path";
 
 import type { Config } from "../config.ts";
+import { GatewayError } from "../errors.ts";
 import { inspectHost } from "../sandbox/doctor.ts";
-import { findEnvironment } from "../setup/environment.ts";
+import type { Environment } from "../sandbox/environment.ts";
+import { locateEnvironment } from "../setup/environment.ts";
 import { isRunning, toBaseUrl } from "./client.ts";
 import type { Io } from "./io.ts";
 import { readConfig } from "./settings.ts";
@@ -33,43 +35,56 @@ export async function doctor(options: Record<string, unknown>, io: Io): Promise<
 }
 
 async function inspect(config: Config, signal: AbortSignal): Promise<Finding[]> {
-  const environment = await findEnvironment(config);
+  const environment = look(config);
   const weakened = new Set(config.weaken.split(",").map((name) => name.trim()));
-  const protections = environment === null ? [] : await inspectHost(config, environment);
-  const setUp = "Run `npm start` once: it makes what is missing.";
-  const usesEmbedded = config.upstreamUrl === "" && config.model === "";
+  const protections =
+    environment instanceof GatewayError ? [] : await inspectHost(config, environment);
   return [
     ...protections.map(({ name, enforced, required, detail, remedy }): Finding => {
       const state = enforced ? "enforced" : weakened.has(name) ? "given up" : "missing";
       return { name, kind: "protection", state, required, detail, remedy };
     }),
-    part(
-      "python",
-      environment !== null,
-      true,
-      environment === null
-        ? "the sandbox's Python is not set up"
-        : `Python ${environment.manifest.pythonVersion}`,
-      setUp,
-    ),
-    part(
-      "bubblewrap",
-      environment !== null,
-      true,
-      environment?.bubblewrap ?? "not looked for before the set-up",
-      setUp,
-    ),
-    part(
-      "model",
-      environment?.modelFile != null || !usesEmbedded,
-      false,
-      usesEmbedded
-        ? (environment?.modelFile ?? "the embedded model is not here")
-        : `${config.upstreamUrl} ${config.model}`.trim(),
-      "Run `npm start`, set CURTA_UPSTREAM_URL, or start Ollama.",
-    ),
+    ...inspectSetUp(environment, config),
     await inspectDisk(config.data),
     await inspectPort(config, signal),
+  ];
+}
+
+/** Where set-up put things, or its sentence about what it has not made yet. */
+function look(config: Config): Environment | GatewayError {
+  try {
+    return locateEnvironment(config);
+  } catch (error) {
+    if (error instanceof GatewayError) return error;
+    throw error;
+  }
+}
+
+function inspectSetUp(environment: Environment | GatewayError, config: Config): Finding[] {
+  if (environment instanceof GatewayError) {
+    return [
+      part(
+        "set-up",
+        false,
+        true,
+        environment.message,
+        "Run `npm start` once: it makes what is missing.",
+      ),
+    ];
+  }
+  const { manifest, bubblewrap, modelFile } = environment;
+  const model =
+    config.upstreamUrl === "" ? modelFile : `${config.upstreamUrl} ${config.model}`.trim();
+  return [
+    part("python", true, true, `Python ${manifest.pythonVersion}`, ""),
+    part("bubblewrap", true, true, bubblewrap, ""),
+    part(
+      "model",
+      model !== null,
+      false,
+      model ?? "none",
+      "Run `npm start`, set CURTA_UPSTREAM_URL, or start Ollama.",
+    ),
   ];
 }
 

@@ -79,11 +79,14 @@ function renderCommand(command: Command): string {
   return `## \`curta ${command.name()}${words}\`\n\n${capitalize(command.description())}.\n${table}`;
 }
 
+/** Columns padded as the formatter of this repository pads them. */
 function renderTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const lines = [head, head.map(() => "---"), ...rows];
-  return lines
-    .map((cells) => `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |\n`)
-    .join("");
+  const table = [head, ...rows].map((cells) => cells.map((cell) => cell.replaceAll("|", "\\|")));
+  const widths = head.map((_, n) => Math.max(3, ...table.map((cells) => cells[n]!.length)));
+  const renderLine = (cells: readonly string[]): string =>
+    `| ${cells.map((cell, n) => cell.padEnd(widths[n]!)).join(" | ")} |\n`;
+  const [top, ...others] = table.map(renderLine);
+  return [top, renderLine(widths.map((width) => "-".repeat(width))), ...others].join("");
 }
 
 function capitalize(text: string): string {

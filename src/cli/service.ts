@@ -19,7 +19,9 @@ import { ensureEnvironment } from "../setup/environment.ts";
 import type { Reporter } from "../setup/reporter.ts";
 import { openDatabase } from "../store/database.ts";
 import { openFilesStore } from "../store/files.ts";
+import type { FilesStore } from "../store/files.ts";
 import type { Logger } from "../telemetry/log.ts";
+import type { FileStore } from "../tools/tool.ts";
 
 export interface Service {
   fetch: AppFetch;
@@ -55,15 +57,7 @@ export async function startService(
     log,
     containers,
     provider,
-    files: {
-      async read(id) {
-        const { filename, mimeType } = files.get(id);
-        return { filename, mediaType: mimeType, bytes: await files.read(id) };
-      },
-      async save({ filename, mimeType, bytes }) {
-        return (await files.add({ filename, mimeType, bytes, downloadable: true })).id;
-      },
-    },
+    files: toFileStore(files),
     clock: { now: Date.now },
   });
   const app = createApp({
@@ -79,6 +73,19 @@ export async function startService(
   });
   const running = started.move();
   return { fetch: app.fetch, inFlight, provider, close: () => running.disposeAsync() };
+}
+
+/** The files as the tools and the wire format know them. */
+function toFileStore(files: FilesStore): FileStore {
+  return {
+    async read(id) {
+      const { filename, mimeType } = files.get(id);
+      return { filename, mediaType: mimeType, bytes: await files.read(id) };
+    },
+    async save({ filename, mimeType, bytes }) {
+      return (await files.add({ filename, mimeType, bytes, downloadable: true })).id;
+    },
+  };
 }
 
 export function readVersion(): string {

@@ -1,6 +1,6 @@
 /** The direct API's files: raw bytes to and from a container's workspace. */
 import { GatewayError } from "../errors.ts";
-import { readBody } from "./body.ts";
+import { readBody } from "./request-body.ts";
 import { bytesResponse } from "./bytes-response.ts";
 import type { AppContext, AppHandler, Services } from "./services.ts";
 

@@ -2,8 +2,9 @@
 import { z } from "zod";
 
 import type { Container } from "../sandbox/sandbox.ts";
-import { readJson } from "./body.ts";
-import { toErrorEnvelope, toGatewayError } from "./error-response.ts";
+import { readJson } from "./request-body.ts";
+import { toErrorAnswer } from "../wire/errors.ts";
+import { toGatewayError } from "./error-response.ts";
 import {
   collectExecution,
   createExecuteSchema,
@@ -74,7 +75,9 @@ export function executeInContainer({ containers, files, config, log }: Services)
     const requestId = context.get("requestId");
     return streamExecution(runExecution(container, options, files, signal), {
       abort,
-      toEnvelope: (error) => toErrorEnvelope(toGatewayError(error, log, requestId), requestId),
+      toEnvelope: (error) => toErrorAnswer(toGatewayError(error, log, requestId), requestId).body,
+      pingMs: config.pingSeconds * 1000,
+      stallMs: config.streamStallSeconds * 1000,
     });
   };
 }

@@ -2,28 +2,33 @@
  * The direct API's server-sent events.
  *
  * The reader pulls: an execution goes on only as fast as its output is taken, and what lies between is
- * one event. A ping every few seconds keeps proxies from closing a connection that waits for code.
- * When the reader goes away, `abort` stops the code. An error after the first byte is an `error` event
- * with the usual envelope.
+ * one event. A reader that takes nothing for `stallMs` is given up, so that it does not hold a container.
+ * While the code has nothing to say, a ping keeps proxies from closing the connection. When the reader
+ * goes away, `abort` stops the code. An error after the first byte is an `error` event with the usual
+ * envelope.
  */
+import type { WireError } from "../wire/events.ts";
 import type { ExecutionPart } from "./execution.ts";
-import type { ErrorEnvelope } from "./error-response.ts";
-
-export const PING_MS = 15_000;
 
 export interface ExecutionStreamOptions {
   abort: AbortController;
-  toEnvelope: (error: unknown) => ErrorEnvelope;
-  pingMs?: number;
+  toEnvelope: (error: unknown) => WireError;
+  pingMs: number;
+  stallMs: number;
 }
 
 export function streamExecution(
   parts: AsyncGenerator<ExecutionPart, void, void>,
   options: ExecutionStreamOptions,
 ): Response {
-  const { abort, toEnvelope, pingMs = PING_MS } = options;
+  const { abort, toEnvelope, pingMs, stallMs } = options;
   const encoder = new TextEncoder();
   let ping: NodeJS.Timeout;
+  let stall: NodeJS.Timeout | undefined;
+  const end = (): void => {
+    clearInterval(ping);
+    clearTimeout(stall);
+  };
   const body = new ReadableStream<Uint8Array>({
     start(controller) {
       const bytes = encoder.encode(formatEvent("ping", { type: "ping" }));
@@ -31,24 +36,29 @@ export function streamExecution(
         // A slow reader needs no ping: it has something to read already.
         if ((controller.desiredSize ?? 0) > 0) controller.enqueue(bytes);
       }, pingMs);
-      ping.unref();
     },
     async pull(controller) {
+      clearTimeout(stall);
       try {
         const next = await parts.next();
         if (!next.done) {
           controller.enqueue(encoder.encode(formatEvent(next.value.event, next.value.data)));
+          stall = setTimeout(() => {
+            end();
+            abort.abort();
+            controller.error(new Error("The reader took nothing for too long."));
+          }, stallMs);
           return;
         }
       } catch (error) {
         if (abort.signal.aborted) return;
         controller.enqueue(encoder.encode(formatEvent("error", toEnvelope(error))));
       }
-      clearInterval(ping);
+      end();
       controller.close();
     },
     cancel() {
-      clearInterval(ping);
+      end();
       abort.abort();
     },
   });

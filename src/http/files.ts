@@ -10,7 +10,7 @@ import { z } from "zod";
 import { GatewayError } from "../errors.ts";
 import type { StoredFile } from "../store/files.ts";
 import { parseUploadFilename } from "../store/filename.ts";
-import { readBody } from "./body.ts";
+import { readBody } from "./request-body.ts";
 import { bytesResponse } from "./bytes-response.ts";
 import type { AppHandler, Services } from "./services.ts";
 

@@ -1,8 +1,8 @@
 /**
  * Counts requests from their first byte to the last byte of their answer, streams included.
  *
- * `health` and metrics read the numbers; the Messages API refuses work over its bound by them; and
- * once `drain` is called new requests are turned away, so that a shutdown has an end.
+ * `health` and metrics read the number, and once `drain` is called new requests are turned away, so that
+ * a shutdown has an end.
  */
 import { GatewayError } from "../errors.ts";
 import type { AppMiddleware } from "./services.ts";

@@ -11,7 +11,9 @@ export function requestId(log: Logger, clock: () => number): AppMiddleware {
     await next();
     context.res.headers.set("request-id", id);
     const { method, path } = context.req;
-    const level = path === "/healthz" ? "debug" : "info";
+    // The Messages API logs its answers itself, at their end, with their outcome.
+    const isLoggedElsewhere = path === "/v1/messages" && context.res.ok;
+    const level = path === "/healthz" || isLoggedElsewhere ? "debug" : "info";
     // `ms` ends with the answer's first byte; a stream goes on after it.
     log[level](
       { requestId: id, status: context.res.status, ms: clock() - startedMs },

@@ -15,7 +15,8 @@ import type { Config } from "../config.ts";
 import { GatewayError } from "../errors.ts";
 import { newId } from "../store/id.ts";
 import type { Logger } from "../telemetry/log.ts";
-import { toErrorEnvelope, toErrorResponse } from "./error-response.ts";
+import { toErrorAnswer } from "../wire/errors.ts";
+import { toErrorResponse } from "./error-response.ts";
 import type { InFlight } from "./in-flight.ts";
 import { checkListenAddress } from "./loopback.ts";
 import type { AppFetch } from "./services.ts";
@@ -146,7 +147,7 @@ function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
       ? "The request took too long to arrive."
       : "The request is not valid HTTP.";
   const body = JSON.stringify(
-    toErrorEnvelope(new GatewayError("invalid_request", message), requestId),
+    toErrorAnswer(new GatewayError("invalid_request", message), requestId).body,
   );
   const status = tooLong
     ? "431 Request Header Fields Too Large"

@@ -1,6 +1,6 @@
 /** Answers for paths that do not exist, and for methods that a path does not have. */
 import { ERRORS, GatewayError } from "../errors.ts";
-import { toErrorEnvelope } from "./error-response.ts";
+import { toErrorAnswer } from "../wire/errors.ts";
 import type { Route } from "./routes.ts";
 import type { AppHandler } from "./services.ts";
 
@@ -34,11 +34,11 @@ export function otherMethods(routes: readonly Route[]): Map<string, AppHandler> 
 }
 
 function refusal(method: string, allow: string, requestId: string) {
-  return toErrorEnvelope(
+  return toErrorAnswer(
     new GatewayError(
       "method_not_allowed",
       `${method} is not a method of this path; it has ${allow}.`,
     ),
     requestId,
-  );
+  ).body;
 }

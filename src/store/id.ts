@@ -1,8 +1,11 @@
-/** Ids as users meet them: a prefix that says what it is, and 128 random bits. */
-import { randomUUID } from "node:crypto";
+/** Ids as the Messages API makes them: a prefix, a version, and 22 letters and digits. */
+import { randomBytes } from "node:crypto";
 
-export type IdPrefix = "req" | "exec" | "file";
+const ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
 
-export function newId(prefix: IdPrefix): string {
-  return `${prefix}_${randomUUID().replaceAll("-", "")}`;
+export function newId(prefix: string): string {
+  // 58 letters from a byte are not quite even, which costs nothing at 22 of them.
+  let letters = "";
+  for (const byte of randomBytes(22)) letters += ALPHABET[byte % ALPHABET.length];
+  return `${prefix}_01${letters}`;
 }

@@ -107,7 +107,7 @@ test("files are kept under ids where there is a place for them", async () => {
   const save = async (file: OutputFile) => `file_${saved.push(file.filename)}`;
   const file: ExecutionEvent = {
     type: "file",
-    file: { filename: "a.csv", mimeType: "text/csv", bytes: Buffer.from("a") },
+    file: { filename: "a.csv", mimeType: "text/csv", bytes: Buffer.from("a"), displayed: false },
   };
   const { seen } = await run({ input: { code: "1" }, events: [file, DONE], save });
   expect(saved).toEqual(["a.csv"]);

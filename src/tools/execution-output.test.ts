@@ -33,7 +33,7 @@ const show = (data: Record<string, string>): ExecutionEvent => ({
 });
 const file = (filename: string, mimeType: string, bytes: Buffer): ExecutionEvent => ({
   type: "file",
-  file: { filename, mimeType, bytes },
+  file: { filename, mimeType, bytes, displayed: false },
 });
 
 function fold(events: ExecutionEvent[], bytesMax = 100_000): ExecutionOutput {
@@ -177,6 +177,7 @@ test("only files that bring something new are kept", () => {
   expect(output.add(show({ "image/png": PNG }))).toMatchObject({
     filename: "figure-1.png",
     mimeType: "image/png",
+    displayed: true,
   });
   expect(output.add(file("same.png", "image/png", Buffer.from(PNG, "base64")))).toBeNull();
   expect(output.add(file("t.csv", "text/csv", Buffer.from("a")))).toMatchObject({

@@ -76,7 +76,12 @@ class MemoryContainer implements Container {
       if (verb === "file")
         yield {
           type: "file",
-          file: { filename: text, mimeType: "text/csv", bytes: Buffer.from("a,b\n") },
+          file: {
+            filename: text,
+            mimeType: "text/csv",
+            bytes: Buffer.from("a,b\n"),
+            displayed: false,
+          },
         };
       if (verb === "throw") throw new Error(`secret detail: ${text}`);
       if (verb === "wait") {
