@@ -23,7 +23,7 @@ import { encodeTurn } from "../wire/encode.ts";
 import { toErrorAnswer } from "../wire/errors.ts";
 import type { WireEvent } from "../wire/events.ts";
 import { parseMessagesRequest, type MessagesRequest } from "../wire/request.ts";
-import { parseJson, readBody, requireJson } from "./body.ts";
+import { parseJson, readBody, requireJson } from "./request-body.ts";
 import { toEventStream } from "./sse.ts";
 
 export interface MessagesDeps {
