@@ -35,6 +35,7 @@ export async function startService(
   log: Logger,
   reporter: Reporter,
   signal: AbortSignal,
+  chooseProvider: typeof createProvider = createProvider,
 ): Promise<Service> {
   await using started = new AsyncDisposableStack();
   const environment = await ensureEnvironment(config, reporter, signal);
@@ -49,7 +50,7 @@ export async function startService(
   const containers = await startContainers(config, environment, log);
   started.defer(() => containers.close());
   signal.throwIfAborted();
-  const provider = await createProvider(config, environment, log);
+  const provider = await chooseProvider(config, environment, log);
   started.defer(() => provider.close());
   const inFlight = createInFlight();
   const messages = createMessagesHandler({

@@ -2,10 +2,10 @@
 import type { Config } from "../config.ts";
 import { startSandbox } from "./engine.ts";
 import { probeContainer, type Protection } from "./probe.ts";
-import type { SandboxEnvironment } from "./zygote.ts";
+import type { Environment } from "./environment.ts";
 
 /** Never throws for a host that cannot run the sandbox: that is one protection, missing, with the reason. */
-export async function inspectHost(config: Config, environment: SandboxEnvironment): Promise<Protection[]> {
+export async function inspectHost(config: Config, environment: Environment): Promise<Protection[]> {
   const silent = { debug: () => {}, warn: () => {} };
   try {
     const containers = await startSandbox({ ...config, pool: 0 }, environment, silent);

@@ -4,7 +4,8 @@ import { createContainers } from "./containers.ts";
 import { createPool } from "./pool.ts";
 import { probeContainer, requireProtections } from "./probe.ts";
 import type { Containers } from "./sandbox.ts";
-import { startZygote, type SandboxEnvironment } from "./zygote.ts";
+import type { Environment } from "./environment.ts";
+import { startZygote } from "./zygote.ts";
 
 export interface EngineLog {
   debug(message: string): void;
@@ -15,7 +16,7 @@ export interface EngineLog {
  * Resolves when code can run, and the host has shown that it enforces what it must. Throws a
  * `GatewayError` with one sentence when it cannot.
  */
-export async function startContainers(config: Config, environment: SandboxEnvironment, log: EngineLog): Promise<Containers> {
+export async function startContainers(config: Config, environment: Environment, log: EngineLog): Promise<Containers> {
   const containers = await startSandbox(config, environment, log);
   try {
     const container = await containers.create();
@@ -29,7 +30,7 @@ export async function startContainers(config: Config, environment: SandboxEnviro
 }
 
 /** The same without the proof. */
-export async function startSandbox(config: Config, environment: SandboxEnvironment, log: EngineLog): Promise<Containers> {
+export async function startSandbox(config: Config, environment: Environment, log: EngineLog): Promise<Containers> {
   const pool = await createPool({
     size: config.pool,
     limits: {

@@ -22,16 +22,9 @@ import { z } from "zod";
 
 import type { Config } from "../config.ts";
 import { GatewayError } from "../errors.ts";
+import type { Environment } from "./environment.ts";
 import { prepareControlGroups, type ControlGroups } from "./cgroup.ts";
 import { encodeFrame, FrameReader } from "../kernel/channel.ts";
-
-/** What set-up has made; `src/setup` fills it in. */
-export interface SandboxEnvironment {
-  /** Holds `root/`, the file system of the sandbox. */
-  sandboxFolder: string;
-  bubblewrap: string;
-  manifest: { pythonVersion: string; executable: string; home: string; sitePackages: string; fontFamilies: string[]; fontListFolder: string };
-}
 
 export interface Connection {
   keeper: Socket;
@@ -55,7 +48,7 @@ const SOCKET_PATH_MAX = 100;
 
 const listening = z.object({ ev: z.literal("listening"), baseline: z.number(), python: z.string() });
 
-export async function startZygote(config: Config, environment: SandboxEnvironment, log: (line: string) => void): Promise<Zygote> {
+export async function startZygote(config: Config, environment: Environment, log: (line: string) => void): Promise<Zygote> {
   const asRoot = process.getuid?.() === 0;
   const folder = makeSocketFolder(config, asRoot);
   const socketPath = join(folder, "zygote");
@@ -110,7 +103,7 @@ export async function startZygote(config: Config, environment: SandboxEnvironmen
   };
 }
 
-function bubblewrapArguments(config: Config, environment: SandboxEnvironment, socketFolder: string, kernelFolder: string, groups: ControlGroups | null): string[] {
+function bubblewrapArguments(config: Config, environment: Environment, socketFolder: string, kernelFolder: string, groups: ControlGroups | null): string[] {
   const { manifest } = environment;
   const root = join(environment.sandboxFolder, "root");
   const settings = {
@@ -158,7 +151,7 @@ const LAUNCHER = [
 ].join("\n");
 
 /** The environment of every cell. One BLAS thread: a thread would not survive the fork. */
-function variables({ manifest }: SandboxEnvironment): Record<string, string> {
+function variables({ manifest }: Environment): Record<string, string> {
   return {
     HOME: "/home/user",
     USER: "user",

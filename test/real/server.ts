@@ -1,0 +1,52 @@
+/** A real server for tests: everything as `curta serve` puts it together, on a port of its own. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { startService } from "../../src/cli/service.ts";
+import { loadConfig } from "../../src/config.ts";
+import { listen } from "../../src/http/server.ts";
+import type { Provider } from "../../src/providers/provider.ts";
+import { createProvider } from "../../src/providers/select.ts";
+import { createReporter } from "../../src/setup/reporter.ts";
+import { createLog } from "../../src/telemetry/log.ts";
+
+export interface TestServer {
+  url: string;
+  /** The data folder, removed by `close`. */
+  data: string;
+  close(): Promise<void>;
+}
+
+export interface TestServerOptions {
+  /** Without one the embedded model answers. */
+  provider?: Provider;
+  /** Settings by their variables' names. */
+  env?: Record<string, string>;
+}
+
+export async function startServer({ provider, env = {} }: TestServerOptions = {}): Promise<TestServer> {
+  const data = await mkdtemp(join(tmpdir(), "curta-test-"));
+  const cache = process.env.CURTA_CACHE;
+  const config = loadConfig({
+    env: { CURTA_PORT: "0", CURTA_LOG: "warn", ...(cache === undefined ? {} : { CURTA_CACHE: cache }), ...env, CURTA_DATA: data },
+  });
+  const log = createLog(config, process.stderr);
+  const service = await startService(
+    config,
+    log,
+    createReporter(process.stderr),
+    new AbortController().signal,
+    provider === undefined ? createProvider : () => Promise.resolve(provider),
+  );
+  const server = await listen(service.fetch, config, service.inFlight, log);
+  return {
+    url: server.url,
+    data,
+    async close() {
+      await server.shutdown();
+      await service.close();
+      await rm(data, { recursive: true, force: true });
+    },
+  };
+}
