@@ -9,7 +9,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, lstatSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { constants } from "node:os";
-import { join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
@@ -18,14 +18,15 @@ export const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const MODULES = join(ROOT, "node_modules");
 const STAMP = join(MODULES, ".curta-packages");
 const LOCK = join(ROOT, ".npm-ci.lock");
+/** Named directly: of two packages that offer `node`, npm 10 links none into `.bin`. */
+const OWN_NODE = join(MODULES, `node-linux-${process.arch}`, "bin", "node");
 
 /** Installs the packages when the lock file changed; returns the path of Node 24. */
 export async function ensurePackages() {
   // Both belong to whoever made the link: several worktrees may share one folder.
   const linked = existsSync(MODULES) && lstatSync(MODULES).isSymbolicLink();
   if (!linked && !isInstalled()) await withLock(install);
-  const own = join(MODULES, ".bin", "node");
-  if (existsSync(own)) return own;
+  if (existsSync(OWN_NODE)) return OWN_NODE;
   if (Number(process.versions.node.split(".")[0]) >= 24) return process.execPath;
   fail(
     `Curta brings its own Node 24 for Linux on x86_64 and aarch64, and this is ${process.platform} on ${process.arch}: ` +
@@ -36,11 +37,8 @@ export async function ensurePackages() {
 /** Runs a program to its end with our terminal, handing signals on. Resolves with its exit code. */
 export function runProgram(command, args, options = {}) {
   return new Promise((resolve) => {
-    const env = {
-      ...process.env,
-      PATH: `${join(MODULES, ".bin")}:${process.env.PATH}`,
-      ...options.env,
-    };
+    const PATH = [dirname(OWN_NODE), join(MODULES, ".bin"), process.env.PATH].join(delimiter);
+    const env = { ...process.env, PATH };
     const child = spawn(command, args, {
       cwd: options.cwd ?? ROOT,
       stdio: options.stdio ?? "inherit",

@@ -64,9 +64,11 @@ function loggedStep(screen: Screen, title: string, now: () => number): Step {
   screen.write(`${title} …\n`);
   return {
     progress(doneBytes, totalBytes) {
+      // Also when nothing is said: the first call is where the rate is measured from.
+      const text = meter(doneBytes, totalBytes);
       if (!open || now() - saidAt < LINE_EVERY_MS) return;
       saidAt = now();
-      screen.write(`${title}: ${meter(doneBytes, totalBytes)}\n`);
+      screen.write(`${title}: ${text}\n`);
     },
     end(outcome) {
       if (open) screen.write(`${title}: ${outcome}\n`);
