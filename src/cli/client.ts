@@ -7,6 +7,7 @@ import { z } from "zod";
 import type { Config } from "../config.ts";
 import { GatewayError } from "../errors.ts";
 import { parseKeys } from "../http/auth.ts";
+import type { createProvider } from "../providers/select.ts";
 import { createReporter } from "../setup/reporter.ts";
 import { createLog } from "../telemetry/log.ts";
 import type { Io } from "./io.ts";
@@ -29,13 +30,24 @@ const PROBE_MS = 2000;
 const Health = z.object({ name: z.literal("curta"), status: z.literal("ok") });
 const Envelope = z.object({ error: z.object({ message: z.string() }) });
 
-export async function connect(config: Config, io: Io): Promise<Client> {
+export async function connect(
+  config: Config,
+  io: Io,
+  chooseProvider?: typeof createProvider,
+): Promise<Client> {
   const url = toBaseUrl(config);
   if (await isRunning(url, io.signal))
     return toClient(url, (request) => fetch(request), config, io);
   // Requests of this one command are not news; what goes wrong is.
   const log = createLog({ log: config.log === "info" ? "warn" : config.log }, io.stderr);
-  const service = await startService(config, log, createReporter(io.stderr), io.signal);
+  // One container is all that one command needs, so none is kept ready.
+  const service = await startService(
+    { ...config, pool: 0 },
+    log,
+    createReporter(io.stderr),
+    io.signal,
+    chooseProvider,
+  );
   return toClient(
     "http://127.0.0.1",
     (request) => service.fetch(request),

@@ -10,6 +10,7 @@ import type { Io } from "./io.ts";
 import { saveFile, toChart } from "./save-file.ts";
 import { readConfig, toFlags } from "./settings.ts";
 import { dim, toPrintable } from "./terminal.ts";
+import { withoutModel } from "./without-model.ts";
 
 const Text = z.object({ text: z.string() });
 const Output = z.object({ data: z.record(z.string(), z.string()) });
@@ -28,7 +29,7 @@ export async function run(path: string, options: Record<string, unknown>, io: Io
   const attached = await Promise.all(
     ((options.attach ?? []) as string[]).map((file) => readLocalFile(file, io.folder)),
   );
-  await using client = await connect(config, io);
+  await using client = await connect(config, io, async () => withoutModel);
   const container = z
     .object({ id: z.string() })
     .parse(await (await client.send("POST", "/v1/containers", { json: {} })).json());

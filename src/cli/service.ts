@@ -47,11 +47,20 @@ export async function startService(
     clock: Date.now,
   });
   signal.throwIfAborted();
-  const containers = await startContainers(config, environment, log);
-  started.defer(() => containers.close());
+  // Both take seconds, on different cores. Both have settled before the error of one is told, so that
+  // nothing goes on starting behind a failed start.
+  const containersStart = startContainers(config, environment, log).then((containers) => {
+    started.defer(() => containers.close());
+    return containers;
+  });
+  const providerStart = chooseProvider(config, environment, log).then((provider) => {
+    started.defer(() => provider.close());
+    return provider;
+  });
+  await Promise.allSettled([containersStart, providerStart]);
+  const containers = await containersStart;
+  const provider = await providerStart;
   signal.throwIfAborted();
-  const provider = await chooseProvider(config, environment, log);
-  started.defer(() => provider.close());
   const inFlight = createInFlight();
   const messages = createMessagesHandler({
     config,

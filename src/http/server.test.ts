@@ -101,7 +101,7 @@ test("requests under way at shutdown end, new ones are turned away", async () =>
   containers.events.emit("release");
   expect(await (await running).json()).toMatchObject({ status: "ok", stdout: "one\ntwo\n" });
   expect(await shutdown).toBe(true);
-  await expect(fetch(`${server.url}/healthz`)).rejects.toThrow();
+  await expect(fetch(`${server.url}/healthz`)).rejects.toThrow("fetch failed");
 });
 
 test("what does not end within the bound is stopped", async () => {

@@ -213,7 +213,7 @@ export async function openFilesStore(options: FilesStoreOptions): Promise<FilesS
     return [...new Set(ids)]
       .map((id) => find(byId, id))
       .filter((row) => row !== undefined && (row.expires_at === null || row.expires_at > now))
-      .sort((one, other) => other!.position - one!.position)
+      .toSorted((one, other) => other!.position - one!.position)
       .map((row) => toStoredFile(row!));
   }
 
