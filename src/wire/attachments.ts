@@ -1,9 +1,10 @@
 /**
- * Files that a conversation carries: out of its blocks, into the workspace, and into words for the model.
+ * Files that a conversation carries: out of its blocks and into the workspace.
  *
- * The model is told of each file in a text block, with its first lines when it is text, so that models
- * without document support can work with it. Images stay images beside it, and a PDF stays a document for
- * the models that read them. Without a tool that could open files, the text stands there whole.
+ * In the conversation a document block stays where the file was, under the name that the file has in the
+ * workspace; the provider puts the attachment's description in its place. The block has no bytes, except
+ * for a PDF, which some models read. Without a tool that could open files nothing is attached, and text
+ * stands in the conversation whole.
  */
 import { GatewayError } from "../errors.ts";
 import type { TurnFile } from "../agent/turn.ts";
@@ -42,44 +43,35 @@ export interface Attachments {
 const PDF = "application/pdf";
 const FILES_MAX = 200;
 const PREVIEW_CHARACTERS = 2_000;
-const SHORT_CHARACTERS = 4_000;
 
 export function createAttachments(options: AttachmentOptions): Attachments {
   const files: TurnFile[] = [];
   const names = new Set<string>();
   let bytesInAll = 0;
 
-  /** Takes a file into the workspace; gives its words for the model. */
-  function add(
-    file: Omit<StoredFile, "filename"> & { title?: string | null },
-    place: BlockPlace,
-  ): AddedFile {
-    const { mediaType, bytes } = file;
-    const filename = toFilename(file.title, mediaType, names);
+  /** Takes a file into the workspace; gives what stands for it in the conversation. */
+  function add(given: GivenFile, place: BlockPlace): FileContent[] {
+    const { mediaType, bytes } = given;
+    const filename = toFilename(given.title, mediaType, names);
     const decoded = decodeText(filename, mediaType, bytes);
-    const attachment = {
-      filename,
-      mediaType,
-      sizeBytes: bytes.length,
-      preview: decoded === null ? null : decoded.text.slice(0, PREVIEW_CHARACTERS).toWellFormed(),
-    };
-    if (options.hasWorkspace) {
-      names.add(filename);
-      bytesInAll += bytes.length;
-      if (bytesInAll > options.workspaceBytes)
-        throw tooLarge(place.path, "The files together", options.workspaceBytes);
-      if (files.length === FILES_MAX) {
-        throw new GatewayError(
-          "invalid_request",
-          `${place.path}: A conversation may carry ${FILES_MAX} files at most.`,
-        );
-      }
-      files.push({ attachment, bytes, isNew: place.isNew });
+    if (!options.hasWorkspace) return [toStandIn(filename, given, decoded)];
+    names.add(filename);
+    bytesInAll += bytes.length;
+    if (bytesInAll > options.workspaceBytes) {
+      throw tooLarge(place.path, "The files together", options.workspaceBytes);
     }
-    const words = options.hasWorkspace
-      ? describeFile(attachment, decoded)
-      : describeDocument(attachment, decoded);
-    return { filename, words: { type: "text", text: words } };
+    if (files.length === FILES_MAX) {
+      throw new GatewayError(
+        "invalid_request",
+        `${place.path}: A conversation may carry ${FILES_MAX} files at most.`,
+      );
+    }
+    const preview = decoded?.text.slice(0, PREVIEW_CHARACTERS).toWellFormed() ?? null;
+    const attachment = { filename, mediaType, sizeBytes: bytes.length, preview };
+    files.push({ attachment, bytes, isNew: place.isNew });
+    const block = toDocumentBlock(filename, given);
+    if (decoded === null || decoded.encoding === "utf-8") return [block];
+    return [block, { type: "text", text: `The encoding of "${filename}" is ${decoded.encoding}.` }];
   }
 
   function decode(data: string, path: string): Uint8Array {
@@ -98,23 +90,19 @@ export function createAttachments(options: AttachmentOptions): Attachments {
     switch (source.type) {
       case "base64": {
         const bytes = decode(source.data, `${place.path}.source.data`);
-        const { words } = add({ title, mediaType: source.media_type, bytes }, place);
-        const isPdf = source.media_type === PDF;
-        const document: DocumentBlock = { type: "document", source, title };
-        return [...(isPdf ? [document] : []), words, ...context];
+        return [...add({ title, mediaType: source.media_type, bytes }, place), ...context];
       }
       case "text": {
         const bytes = Buffer.from(source.data.toWellFormed());
-        if (bytes.length > options.attachmentBytes)
+        if (bytes.length > options.attachmentBytes) {
           throw tooLarge(place.path, "The file", options.attachmentBytes);
-        return [
-          add({ title, mediaType: source.media_type ?? "text/plain", bytes }, place).words,
-          ...context,
-        ];
+        }
+        const mediaType = source.media_type ?? "text/plain";
+        return [...add({ title, mediaType, bytes }, place), ...context];
       }
       case "file": {
-        const { filename, mediaType, bytes } = read(source.file_id);
-        return [add({ title: filename, mediaType, bytes }, place).words, ...context];
+        const { filename, ...file } = read(source.file_id);
+        return [...add({ title: filename, ...file }, place), ...context];
       }
       case "content": {
         if (typeof source.content === "string")
@@ -148,18 +136,8 @@ export function createAttachments(options: AttachmentOptions): Attachments {
       type: "image",
       source: { type: "base64", media_type: file.mediaType, data },
     };
-    const { filename } = add(
-      { title: file.filename, mediaType: file.mediaType, bytes: file.bytes },
-      place,
-    );
-    if (!options.hasWorkspace) return [image];
-    return [
-      image,
-      {
-        type: "text",
-        text: `This image is in the working directory of the code as "${filename}".`,
-      },
-    ];
+    if (options.hasWorkspace) add({ ...file, title: file.filename }, place);
+    return [image];
   }
 
   function addUpload(fileId: string, place: BlockPlace): FileContent[] {
@@ -169,16 +147,17 @@ export function createAttachments(options: AttachmentOptions): Attachments {
         `${place.path}: container_upload needs the code execution tool in \`tools\`.`,
       );
     }
-    const { filename, mediaType, bytes } = read(fileId);
-    return [add({ title: filename, mediaType, bytes }, place).words];
+    const { filename, ...file } = read(fileId);
+    return add({ title: filename, ...file }, place);
   }
 
   return { files, addDocument, addImage, addUpload };
 }
 
-interface AddedFile {
-  filename: string;
-  words: TextBlock;
+interface GivenFile {
+  title?: string | null;
+  mediaType: string;
+  bytes: Uint8Array;
 }
 
 /** Strict about what is base64, tolerant of the line breaks that some encoders put into it. */
@@ -203,24 +182,25 @@ function tooLarge(path: string, what: string, bytesMax: number): GatewayError {
   return new GatewayError("request_too_large", `${path}: ${what} may have ${limit} at most.`);
 }
 
-function describeFile(file: TurnFile["attachment"], decoded: DecodedText | null): string {
-  const { filename, mediaType, sizeBytes } = file;
-  const head = `The user attached the file "${filename}" (${mediaType}, ${sizeBytes} bytes). It is in the working directory of the code.`;
-  if (decoded === null) return head;
-  const { text, encoding } = decoded;
-  const note = encoding === "utf-8" ? "" : ` Its encoding is ${encoding}.`;
-  if (text.length <= SHORT_CHARACTERS) return `${head}${note} Its content:\n\n${text}`;
-  const missing = text.length - PREVIEW_CHARACTERS;
-  return `${head}${note} It begins:\n\n${file.preview}\n[… ${missing} more characters are in the file]`;
+function toDocumentBlock(filename: string, { mediaType, bytes }: GivenFile): DocumentBlock {
+  const data = mediaType === PDF ? Buffer.from(bytes).toString("base64") : "";
+  return {
+    type: "document",
+    source: { type: "base64", media_type: mediaType, data },
+    title: filename,
+  };
 }
 
-function describeDocument(file: TurnFile["attachment"], decoded: DecodedText | null): string {
-  const { filename, mediaType, sizeBytes } = file;
-  if (decoded !== null) return `Document "${filename}" (${mediaType}):\n\n${decoded.text}`;
-  const head = `Document "${filename}" (${mediaType}, ${sizeBytes} bytes).`;
-  // The document itself stands beside it, for models that read this kind.
-  if (mediaType === PDF) return head;
-  return `${head} It can only be opened with the code execution tool, which is not there.`;
+/** What a model without the tool is given: the text itself, or a PDF, which it may be able to read. */
+function toStandIn(filename: string, file: GivenFile, decoded: DecodedText | null): FileContent {
+  const { mediaType, bytes } = file;
+  if (mediaType === PDF) return toDocumentBlock(filename, file);
+  const head = `Document "${filename}" (${mediaType}, ${bytes.length} bytes)`;
+  const words =
+    decoded === null
+      ? `${head}. It can only be opened with the code execution tool, which is not there.`
+      : `${head}:\n\n${decoded.text}`;
+  return { type: "text", text: words };
 }
 
 function toText({ text }: { text: string }): TextBlock {

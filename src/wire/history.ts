@@ -71,6 +71,8 @@ export function toHistory(
   const uses = new Map<string, Use>();
   const serverUses: Use[] = [];
   const withServerUses = new Set<ModelMessage>();
+  /** Results stand first in their message. */
+  const resultCounts = new Map<ModelMessage, number>();
   let firstOpen = 0;
   let count = 0;
   const lastAssistant = given.findLastIndex((message) => message.role === "assistant");
@@ -215,11 +217,14 @@ export function toHistory(
     use.result = result;
     const behind = messages[use.at + 1];
     if (behind === undefined) {
-      messages.push({ role: "user", content: [result] });
+      const message: ModelMessage = { role: "user", content: [result] };
+      messages.push(message);
+      resultCounts.set(message, 1);
       return;
     }
-    const firstOther = behind.content.findIndex((block) => block.type !== "tool_result");
-    behind.content.splice(firstOther === -1 ? behind.content.length : firstOther, 0, result);
+    const position = resultCounts.get(behind) ?? 0;
+    behind.content.splice(position, 0, result);
+    resultCounts.set(behind, position + 1);
   }
 
   function fillResults(): void {

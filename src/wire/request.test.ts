@@ -317,6 +317,11 @@ test("deep nesting is refused, not followed", async () => {
   );
 });
 
+test("more lists and objects than a conversation has are refused", async () => {
+  const many = Array.from({ length: 500_001 }, () => []);
+  await expect(parse({ ...MINIMAL, metadata: { many } })).rejects.toThrow("more than 500000 lists");
+});
+
 test("a use that the client sent back is pending", async () => {
   const { turn } = await parse({
     ...MINIMAL,

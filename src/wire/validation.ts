@@ -11,6 +11,9 @@ type Issue = z.core.$ZodIssue;
 /** Deeper JSON is nobody's request, and would overflow the stack of whoever walks it. */
 const DEPTH_MAX = 100;
 
+/** Lists and objects; a conversation of thousands of messages has some tens of thousands. */
+const NODES_MAX = 500_000;
+
 const KINDS: Record<string, string> = {
   string: "string",
   number: "number",
@@ -22,7 +25,7 @@ const KINDS: Record<string, string> = {
 };
 
 export function validate<Value>(schema: z.ZodType<Value>, value: unknown): Value {
-  checkDepth(value);
+  checkSize(value);
   const parsed = schema.safeParse(value, { error: describe });
   if (parsed.success) return parsed.data;
   const { path, message } = deepest(parsed.error.issues);
@@ -32,8 +35,9 @@ export function validate<Value>(schema: z.ZodType<Value>, value: unknown): Value
   );
 }
 
-function checkDepth(value: unknown): void {
-  let level: unknown[] = [value];
+function checkSize(value: unknown): void {
+  let level = [value];
+  let nodes = 0;
   for (let depth = 0; level.length > 0; depth++) {
     if (depth > DEPTH_MAX) {
       throw new GatewayError(
@@ -41,11 +45,20 @@ function checkDepth(value: unknown): void {
         `The request is nested more than ${DEPTH_MAX} levels deep.`,
       );
     }
-    level = level.flatMap((item) =>
-      typeof item === "object" && item !== null
-        ? Object.values(item).filter((child) => typeof child === "object" && child !== null)
-        : [],
-    );
+    const next: unknown[] = [];
+    for (const item of level) {
+      for (const child of Array.isArray(item) ? item : Object.values(item ?? {})) {
+        if (typeof child !== "object" || child === null) continue;
+        if (++nodes > NODES_MAX) {
+          throw new GatewayError(
+            "invalid_request",
+            `The request has more than ${NODES_MAX} lists and objects.`,
+          );
+        }
+        next.push(child);
+      }
+    }
+    level = next;
   }
 }
 
