@@ -45,12 +45,13 @@ export function openProgram(request: OpeningRequest): Opening {
   if (request.pasted !== null) loadings.push(loadPasted(request.pasted, names));
   const imports = new Set(loadings.flatMap((loading) => loading.imports));
   if (request.wantsChart) imports.add("import matplotlib.pyplot as plt");
-  if (describeTask(request).length > 1) imports.add("import re");
+  if (loadings.length > 0 && describeTask(request).length > 1) imports.add("import re");
   const peek = loadings.flatMap((loading) => loading.peek);
   const blocks = [
     [...imports].toSorted(byImportOrder).join("\n"),
     ...loadings.map((loading) => loading.lines.join("\n")),
-    describeTask(request).join("\n"),
+    // Without loading lines the request itself is near enough.
+    loadings.length > 0 ? describeTask(request).join("\n") : "",
   ].filter(Boolean);
   return {
     code: blocks.length === 0 ? "" : `${blocks.join("\n\n")}\n`,

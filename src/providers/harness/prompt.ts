@@ -11,7 +11,7 @@ import type { Attachment, ModelRequest } from "../provider.ts";
 import type { TextMessage, TextModel } from "../text-model.ts";
 import type { Exchange, Step } from "./conversation.ts";
 
-const SYSTEM = `You are a helpful assistant that can run Python with pandas, numpy, matplotlib, seaborn, scipy and sympy. Your program runs at once and the user sees what it prints and draws. It computes everything that was asked, from the user's own data, and prints each result with a label.`;
+const SYSTEM = `You are a helpful assistant that can run Python. Your program runs at once and the user sees what it prints and draws. It computes everything that was asked, from the user's own data, and prints each result with a label.`;
 
 const PREVIEW_CHARACTERS = 600;
 const OUTPUT_CHARACTERS = 3000;
