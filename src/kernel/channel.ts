@@ -39,24 +39,41 @@ export class FrameReader {
   #chunks: Buffer[] = [];
   #bytes = 0;
   #needed = LENGTH_BYTES;
+  /** After a broken rule nothing is kept until the token comes. */
+  #lost = false;
 
   constructor(limits: FrameLimits, token: Buffer | null = null) {
     this.#limits = limits;
     this.#token = token;
   }
 
-  /** Takes bytes in and gives the frames that are whole now. Throws `ChannelError`. */
+  /** Takes bytes in and gives the frames that are whole now. Throws `ChannelError`, once until the token comes. */
   read(chunk: Buffer): Frame[] {
     this.#add(chunk);
     this.#resynchronise();
     const frames: Frame[] = [];
-    while (this.#bytes >= this.#needed) {
-      const data = this.#chunks.length === 1 ? this.#chunks[0]! : Buffer.concat(this.#chunks);
-      const frame = this.#take(data);
-      if (frame === null) continue;
-      frames.push(frame);
+    try {
+      while (!this.#lost && this.#bytes >= this.#needed) {
+        const data = this.#chunks.length === 1 ? this.#chunks[0]! : Buffer.concat(this.#chunks);
+        const frame = this.#take(data);
+        if (frame !== null) frames.push(frame);
+      }
+    } catch (error) {
+      this.#lost = true;
+      throw error;
+    } finally {
+      if (this.#lost) this.#keepTail();
     }
     return frames;
+  }
+
+  /** The last bytes may begin the token. */
+  #keepTail(): void {
+    const newest = this.#chunks.at(-1);
+    const tail = newest?.subarray(-(this.#token?.length ?? 1) + 1) ?? Buffer.alloc(0);
+    this.#chunks = [Buffer.from(tail)];
+    this.#bytes = tail.length;
+    this.#needed = Infinity;
   }
 
   #take(data: Buffer): Frame | null {
@@ -102,6 +119,7 @@ export class FrameReader {
     this.#chunks = rest.length === 0 ? [] : [rest];
     this.#bytes = rest.length;
     this.#needed = LENGTH_BYTES;
+    this.#lost = false;
   }
 }
 

@@ -109,7 +109,10 @@ export function createSession(
   let phaseTimer: NodeJS.Timeout | undefined;
   let watchTimer: NodeJS.Timeout | undefined;
   let watching = false;
-  let awaitingFresh = false;
+  /** Pending while a fresh interpreter is started. */
+  let fresh: PromiseWithResolvers<void> | null = null;
+  /** What happened between two cells and the next answer has to say. */
+  let news: string | null = null;
   let restored: (() => void) | null = null;
   let readyResolve: () => void = () => {};
   let readyReject: (error: Error) => void = () => {};
@@ -143,6 +146,7 @@ export function createSession(
   };
 
   async function* run(options: CellOptions, signal: AbortSignal): AsyncGenerator<ExecutionEvent> {
+    await fresh?.promise;
     if (!alive) throw new GatewayError("not_found", "The container has ended.");
     const queue: ExecutionEvent[] = [];
     let wake: (() => void) | null = null;
@@ -151,8 +155,10 @@ export function createSession(
       queue.push(event);
       wake?.();
     };
+    const over = Promise.withResolvers<void>();
     const started = begin(options, push, (event) => {
       if (event.type === "done") finished = event;
+      over.resolve();
       wake?.();
     });
     const onAbort = () => stop("abandoned");
@@ -171,7 +177,10 @@ export function createSession(
       yield finished;
     } finally {
       signal.removeEventListener("abort", onAbort);
-      if (finished === null) stop("abandoned");
+      if (finished === null) {
+        stop("abandoned");
+        await over.promise;
+      }
     }
   }
 
@@ -226,10 +235,13 @@ export function createSession(
   function onKernelEvent(event: KernelEvent): void {
     switch (event.type) {
       case "ready":
-        if (awaitingFresh) {
-          awaitingFresh = false;
+        if (fresh === null) readyResolve();
+        else {
+          const waiting = fresh;
+          fresh = null;
           finishAfterDeath(cellsDone > 0);
-        } else readyResolve();
+          waiting.resolve();
+        }
         return;
       case "restored":
         restored?.();
@@ -323,7 +335,7 @@ export function createSession(
   }
 
   function onDeath(death: Death): void {
-    if (awaitingFresh) return;
+    if (fresh !== null) return;
     if (cell === null) {
       // A background thread ended the interpreter between two cells.
       if (cellsDone === 0) restart();
@@ -346,8 +358,8 @@ export function createSession(
   }
 
   function restart(): void {
-    if (!alive || awaitingFresh) return;
-    awaitingFresh = true;
+    if (!alive || fresh !== null) return;
+    fresh = Promise.withResolvers();
     setPhase(RESTART_MS, () => end("The container did not come back."));
     keeper.request("restart").catch(() => end("The container has ended."));
   }
@@ -358,6 +370,7 @@ export function createSession(
     if (memoryLost) cellsDone = 0;
     if (cell === null) {
       setPhase(0, null);
+      news = memoryLost ? LOST : null;
       return;
     }
     if (cell.done !== null) {
@@ -395,8 +408,12 @@ export function createSession(
         peak_memory_bytes: Math.max(done?.peakBytes ?? 0, ended.memoryBytes),
       },
       truncated: ended.truncated || (done?.truncated ?? false),
-      notice: notice ?? (ended.interrupted && status !== "ok" ? STILL_THERE : null),
+      notice: joinSentences(
+        news,
+        notice ?? (ended.interrupted && status !== "ok" ? STILL_THERE : null),
+      ),
     });
+    news = null;
   }
 
   async function* collect(ended: Cell): AsyncGenerator<ExecutionEvent> {
@@ -425,6 +442,7 @@ export function createSession(
     channel.destroy();
     keeper.close();
     readyReject(new GatewayError("internal", message));
+    fresh?.resolve();
     if (cell === null) {
       setPhase(0, null);
       return;
@@ -440,6 +458,10 @@ const LOST =
   "The interpreter had to be started anew: all variables are gone. Files that were written stay.";
 const STILL_THERE =
   "The code was stopped; the session's variables are still there, with what the code had changed until then.";
+
+function joinSentences(...sentences: (string | null)[]): string | null {
+  return sentences.filter((sentence) => sentence !== null).join(" ") || null;
+}
 
 function toStatus(cell: Cell, done: Extract<KernelEvent, { type: "done" }>): ExecutionStatus {
   if (done.status === "interrupted") {
