@@ -11,6 +11,7 @@ User code runs in this process and can do to it whatever it likes. The only thin
 matters is the channel, and the server believes nothing that comes out of it.
 """
 
+import asyncio
 import json
 import os
 import random
@@ -22,6 +23,9 @@ import sys
 import time
 import traceback
 from typing import Any
+
+import numpy
+from IPython.core import async_helpers
 
 from . import failure
 from .display import Figures, begin_figures, flush_figures
@@ -362,16 +366,11 @@ def release_reserve() -> None:
 
 
 def seed_numpy() -> None:
-    import numpy
-
     numpy.random.seed(int.from_bytes(os.urandom(4), "big"))
 
 
 def forget_event_loop() -> None:
     """The loop's epoll descriptor was shared with the main line that died."""
-    import asyncio
-    from IPython.core import async_helpers
-
     async_helpers._asyncio_event_loop = None
     asyncio.set_event_loop(None)
 
