@@ -24,6 +24,8 @@ export interface BenchContainer {
   run(code: string, stdout?: string): Promise<number>;
   /** The same with the whole answer. */
   execute(code: string, signal?: AbortSignal): Promise<{ ms: number; execution: Execution }>;
+  /** Puts a file into the workspace. */
+  put(path: string, text: string): Promise<void>;
   delete(): Promise<void>;
 }
 
@@ -86,6 +88,10 @@ function toContainer(client: HttpClient, id: string): BenchContainer {
         throw new Error(`A cell went wrong: ${JSON.stringify(execution).slice(0, 2000)}`);
       }
       return ms;
+    },
+    async put(file, text) {
+      const { status, body } = await client.send("PUT", `${path}/files/${file}`, text);
+      if (status >= 300) throw new Error(`${file} was not taken: ${body.toString()}`);
     },
     async delete() {
       await client.send("DELETE", path);

@@ -12,19 +12,26 @@ import { parseArgs } from "node:util";
 
 import { loadConfig } from "../src/config.ts";
 import { locateEnvironment } from "../src/setup/environment.ts";
-import type { Bench, GroupResult } from "./bench.ts";
+import type { Bench } from "./bench.ts";
+import { createContestants } from "./contestants.ts";
 import { NO_MODEL } from "./curta.ts";
 import { GROUPS } from "./groups.ts";
-import { ensureJupyter } from "./jupyter-install.ts";
 import { describeLoad, describeMachine } from "./machine.ts";
 import { locatePython } from "./python-process.ts";
+import { writeReport } from "./report.ts";
+import type { MeasuredGroup } from "./report.ts";
 import { renderGroup, renderVerdict } from "./table.ts";
+
+/** Bounds of a run; what does not fit is measured less often. */
+const QUICK_MS = 45_000;
+const WHOLE_MS = 200_000;
 
 const { values } = parseArgs({
   options: {
     quick: { type: "boolean", default: false },
     only: { type: "string", default: "" },
-    sessions: { type: "string", default: "100" },
+    sessions: { type: "string" },
+    write: { type: "boolean", default: false },
   },
 });
 
@@ -33,47 +40,58 @@ for (const name of ["SIGINT", "SIGTERM"] as const) {
   process.once(name, () => stop.abort(new Error(`stopped by ${name}`)));
 }
 
-const scratch = await mkdtemp(join(tmpdir(), "curta-bench-"));
 try {
-  const bench = await prepare(scratch);
-  process.stdout.write(`${describeMachine()}; load ${describeLoad()} at the start\n`);
-  const results: GroupResult[] = [];
-  for (const group of GROUPS) {
-    if (values.only !== "" && !values.only.split(",").includes(group.name)) continue;
-    const result = await group.run(bench);
-    results.push(result);
-    process.stdout.write(renderGroup(group, result.rows));
-  }
-  const rows = results.flatMap((result) => result.rows);
-  process.stdout.write(`\n${renderVerdict(rows)}; load ${describeLoad()} at the end\n`);
+  await run();
 } catch (error) {
-  process.stderr.write(`${stop.signal.aborted ? "Interrupted." : String(error)}\n`);
+  const reason = error instanceof Error ? error.message : String(error);
+  process.stderr.write(`${stop.signal.aborted ? "Interrupted." : reason}\n`);
   process.exitCode = 1;
-} finally {
-  await rm(scratch, { recursive: true, force: true });
 }
 
-async function prepare(folder: string): Promise<Bench> {
+async function run(): Promise<void> {
+  await using started = new AsyncDisposableStack();
+  const scratch = await mkdtemp(join(tmpdir(), "curta-bench-"));
+  started.defer(() => rm(scratch, { recursive: true, force: true }));
+  const bench = prepare(scratch, started);
+  const startedAt = new Date();
+  const load = describeLoad();
+  process.stdout.write(`${describeMachine()}; load ${load} at the start\n`);
+  const groups: MeasuredGroup[] = [];
+  for (const group of GROUPS) {
+    if (values.only !== "" && !values.only.split(",").includes(group.name)) continue;
+    const { rows, series = {} } = await group.run(bench);
+    groups.push({ title: group.title, rows, series });
+    process.stdout.write(renderGroup(group, rows));
+  }
+  const seconds = Math.round((Date.now() - startedAt.getTime()) / 1000);
+  const verdict = renderVerdict(groups.flatMap(({ rows }) => rows));
+  const loads = `load ${load} at the start, ${describeLoad()} at the end`;
+  process.stdout.write(`\n${verdict}; ${seconds} s, ${loads}\n`);
+  if (!values.write) return;
+  const curta = await bench.contestants.curta();
+  await writeReport(
+    { startedAt, seconds, loads, machine: describeMachine(), verdict, groups },
+    curta,
+  );
+}
+
+function prepare(scratch: string, started: AsyncDisposableStack): Bench {
+  const { quick } = values;
+  const sessions = Number(values.sessions ?? (quick ? 40 : 100));
   const { cache } = loadConfig();
   const environment = locateEnvironment({ cache, embeddedModel: "1.5b", upstreamUrl: NO_MODEL });
-  const python = locatePython(environment, folder);
-  const site = await ensureJupyter(cache, environment.manifest, stop.signal);
-  const { MPLBACKEND: _inline, ...env } = python.env;
+  const python = locatePython(environment, scratch);
+  const { signal } = stop;
+  const containers = Math.max(sessions, 100) + 100;
   return {
-    cache,
-    environment,
+    contestants: createContestants(
+      { cache, environment, python, scratch, containers, signal },
+      started,
+    ),
     python,
-    jupyter: {
-      executable: python.executable,
-      env: {
-        ...env,
-        PYTHONPATH: `${site}:${env.PYTHONPATH}`,
-        JUPYTER_RUNTIME_DIR: join(folder, "runtime"),
-        JUPYTER_CONFIG_DIR: join(folder, "jupyter"),
-        IPYTHONDIR: join(folder, "ipython"),
-      },
-    },
-    options: { quick: values.quick, sessions: Number(values.sessions) },
-    signal: stop.signal,
+    quick,
+    sessions,
+    budgetMs: (share) => share * (quick ? QUICK_MS : WHOLE_MS),
+    signal,
   };
 }

@@ -26,8 +26,8 @@ export interface Reply {
 
 export interface PythonProcess extends AsyncDisposable {
   ask(request: object): Promise<Reply>;
-  /** Bytes that it has printed since it started. */
-  printed(): number;
+  /** Resolves when it has printed that many bytes more than before. */
+  waitUntilPrinted(bytes: number): Promise<void>;
   processId: number;
 }
 
@@ -68,8 +68,11 @@ export async function startPython(program: string, python: PythonInstall): Promi
   const channel = child.stdio[3] as Duplex;
   const end = once(child, "exit");
   const lines = createInterface({ input: channel })[Symbol.asyncIterator]();
-  let printed = 0;
-  child.stdout!.on("data", (chunk: Buffer) => (printed += chunk.length));
+  let awaited = { bytes: 0, resolve: () => {} };
+  child.stdout!.on("data", (chunk: Buffer) => {
+    awaited.bytes -= chunk.length;
+    if (awaited.bytes <= 0) awaited.resolve();
+  });
 
   const read = async () => {
     const line = await lines.next();
@@ -90,7 +93,7 @@ export async function startPython(program: string, python: PythonInstall): Promi
   }
   return {
     processId: child.pid!,
-    printed: () => printed,
+    waitUntilPrinted: (bytes) => new Promise((resolve) => (awaited = { bytes, resolve })),
     async ask(request) {
       channel.write(`${JSON.stringify(request)}\n`);
       return await read();

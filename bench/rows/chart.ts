@@ -3,10 +3,8 @@ import { setTimeout as delay } from "node:timers/promises";
 
 import { run } from "../../src/setup/run.ts";
 import type { Bench, GroupResult } from "../bench.ts";
-import { startCurta } from "../curta.ts";
 import type { Curta } from "../curta.ts";
 import { interleave } from "../interleave.ts";
-import { startPython } from "../python-process.ts";
 import { atMost, describeTimes } from "../row.ts";
 import { summarize } from "../statistics.ts";
 
@@ -29,24 +27,25 @@ assert png.getvalue()[:4] == b"\\x89PNG"
 `;
 
 export async function runChart(bench: Bench): Promise<GroupResult> {
-  await using started = new AsyncDisposableStack();
-  const [curta, warm] = await Promise.all([
-    startCurta(bench.cache).then((it) => started.use(it)),
-    startPython("plain", bench.python).then((it) => started.use(it)),
-  ]);
-  const { quick } = bench.options;
+  const { contestants, quick, signal } = bench;
+  const [curta, warm] = await Promise.all([contestants.curta(), contestants.plain()]);
   const times = await interleave(
     {
       "new container": () => createAndDraw(curta),
       "warm interpreter": async () => (await warm.ask({ code: DRAW + SAVE })).ms,
     },
-    { rounds: quick ? 4 : 8, block: quick ? 2 : 4, pauseMs: 50, budgetMs: 20_000 },
-    bench.signal,
+    {
+      rounds: quick ? 3 : 8,
+      block: quick ? 2 : 4,
+      pauseMs: 50,
+      budgetMs: bench.budgetMs(0.12),
+    },
+    signal,
   );
   const { cold } = await interleave(
     { cold: () => drawCold(bench) },
-    { rounds: quick ? 1 : 3, block: 1, pauseMs: 0, budgetMs: 10_000 },
-    bench.signal,
+    { rounds: quick ? 1 : 3, block: 1, pauseMs: 0, budgetMs: bench.budgetMs(0.06) },
+    signal,
   );
   const own = summarize(times["new container"]);
   return {

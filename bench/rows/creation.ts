@@ -2,11 +2,10 @@
 import { setTimeout as delay } from "node:timers/promises";
 
 import type { Bench, GroupResult } from "../bench.ts";
-import { createContainer, startCurta } from "../curta.ts";
+import { createContainer } from "../curta.ts";
 import type { BenchContainer, Curta } from "../curta.ts";
 import { createHttpClient } from "../http-client.ts";
 import { interleave } from "../interleave.ts";
-import { startPython } from "../python-process.ts";
 import { atLeast, atMost, describeTimes } from "../row.ts";
 import type { Row } from "../row.ts";
 import { summarize } from "../statistics.ts";
@@ -19,22 +18,25 @@ const REFILL_MS = 100;
 const BUSY_CELL = "total = 0\nfor number in range(200_000): total += number * number";
 
 export async function runCreation(bench: Bench): Promise<GroupResult> {
-  await using started = new AsyncDisposableStack();
-  const limits = { CURTA_CONTAINERS: "400" };
+  const { contestants, quick, signal } = bench;
   const [pooled, poolless, fork] = await Promise.all([
-    startCurta(bench.cache, limits).then((it) => started.use(it)),
-    startCurta(bench.cache, { ...limits, CURTA_POOL: "0" }).then((it) => started.use(it)),
-    startPython("bare_fork", bench.python).then((it) => started.use(it)),
+    contestants.curta(),
+    contestants.poolless(),
+    contestants.fork(),
   ]);
-  const { quick } = bench.options;
   const times = await interleave(
     {
       "from the pool": () => createAndRun(pooled),
       "without a pool": () => createAndRun(poolless),
       "bare fork": async () => (await fork.ask({ op: "new", code: CODE })).ms,
     },
-    { rounds: quick ? 5 : 10, block: quick ? 3 : 6, pauseMs: REFILL_MS, budgetMs: 30_000 },
-    bench.signal,
+    {
+      rounds: quick ? 3 : 8,
+      block: quick ? 3 : 5,
+      pauseMs: REFILL_MS,
+      budgetMs: bench.budgetMs(0.12),
+    },
+    signal,
   );
   return {
     rows: [
@@ -110,11 +112,13 @@ async function measureBesideCells(curta: Curta, bench: Bench): Promise<Row[]> {
   const beside: number[] = [];
   const created: number[] = [];
   await busy.run(BUSY_CELL);
-  for (let round = 0; round < (bench.options.quick ? 2 : 5); round += 1) {
+  const rounds = bench.quick ? 2 : 5;
+  for (let round = 0; round < rounds; round += 1) {
     bench.signal.throwIfAborted();
     await workUntil(busy, quiet, delay(600));
     await workUntil(busy, beside, createSome(curta, created));
   }
+  await busy.delete();
   client.close();
   return [
     {
@@ -143,8 +147,8 @@ async function workUntil(
   times: number[],
   end: Promise<unknown>,
 ): Promise<void> {
-  let over = false;
-  const ended = end.finally(() => (over = true));
-  while (!over) times.push(await container.run(BUSY_CELL));
+  const state = { over: false };
+  const ended = end.finally(() => (state.over = true));
+  while (!state.over) times.push(await container.run(BUSY_CELL));
   await ended;
 }

@@ -1,15 +1,12 @@
 /** print(1) on a live container, against a bare HTTP echo, a Jupyter kernel and a bare fork. */
 import type { Bench, GroupResult } from "../bench.ts";
-import { startCurta } from "../curta.ts";
-import type { Curta } from "../curta.ts";
+import type { BenchContainer } from "../curta.ts";
 import { createHttpClient } from "../http-client.ts";
+import type { HttpClient } from "../http-client.ts";
 import { interleave } from "../interleave.ts";
-import type { Schedule } from "../interleave.ts";
-import { startPython } from "../python-process.ts";
 import type { PythonProcess } from "../python-process.ts";
 import { atMost, describeTimes } from "../row.ts";
 import type { Row } from "../row.ts";
-import { startServerProcess } from "../server-process.ts";
 import { summarize } from "../statistics.ts";
 
 type Times = Record<"Curta" | "echo" | "Jupyter" | "bare fork", number[]>;
@@ -17,38 +14,42 @@ type Times = Record<"Curta" | "echo" | "Jupyter" | "bare fork", number[]>;
 const PAUSE_MS = 50;
 
 export async function runLive(bench: Bench): Promise<GroupResult> {
-  await using started = new AsyncDisposableStack();
+  const { contestants, quick, signal } = bench;
   const [curta, echo, jupyter, fork] = await Promise.all([
-    startCurta(bench.cache).then((it) => started.use(it)),
-    startServerProcess("bench/echo.ts", [], process.env).then((it) => started.use(it)),
-    startPython("jupyter", bench.jupyter).then((it) => started.use(it)),
-    startPython("bare_fork", bench.python).then((it) => started.use(it)),
+    contestants.curta(),
+    contestants.echo(),
+    contestants.jupyter(),
+    contestants.fork(),
   ]);
-  const contestants = await createContestants(curta, echo.url, jupyter, fork, started);
-  const { quick } = bench.options;
-  const apart: Schedule = quick
-    ? { rounds: 4, block: 8, pauseMs: PAUSE_MS, budgetMs: 10_000 }
-    : { rounds: 10, block: 15, pauseMs: PAUSE_MS, budgetMs: 45_000 };
-  const together: Schedule = quick
-    ? { rounds: 5, block: 20, pauseMs: 0, budgetMs: 4_000 }
-    : { rounds: 10, block: 40, pauseMs: 0, budgetMs: 15_000 };
-  const spaced: Times = await interleave(contestants, apart, bench.signal);
-  const dense: Times = await interleave(contestants, together, bench.signal);
+  const client = createHttpClient(echo.url);
+  const container = await curta.container();
+  const calls = toCalls(container, client, jupyter, fork);
+  const apart = quick ? { rounds: 3, block: 10 } : { rounds: 8, block: 18 };
+  const together = quick ? { rounds: 4, block: 20 } : { rounds: 8, block: 40 };
+  const spaced: Times = await interleave(
+    calls,
+    { ...apart, pauseMs: PAUSE_MS, budgetMs: bench.budgetMs(0.15) },
+    signal,
+  );
+  const dense: Times = await interleave(
+    calls,
+    { ...together, pauseMs: 0, budgetMs: bench.budgetMs(0.06) },
+    signal,
+  );
+  await container.delete();
+  client.close();
   return {
     rows: [...judge(spaced, `${PAUSE_MS} ms apart`), ...judgeDense(dense)],
     series: { ...name(spaced, `${PAUSE_MS} ms apart`), ...name(dense, "back to back") },
   };
 }
 
-async function createContestants(
-  curta: Curta,
-  echoUrl: string,
+function toCalls(
+  container: BenchContainer,
+  client: HttpClient,
   jupyter: PythonProcess,
   fork: PythonProcess,
-  started: AsyncDisposableStack,
 ) {
-  const client = started.adopt(createHttpClient(echoUrl), (opened) => opened.close());
-  const container = await curta.container();
   const code = "print(1)";
   const body = JSON.stringify({ code });
   const ask = async (process: PythonProcess, request: object) => {
