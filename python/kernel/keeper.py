@@ -230,6 +230,8 @@ def start_keeper(server: socket.socket, channel: socket.socket, shell: Shell, se
     """Turn this fresh clone of the zygote into a keeper, for good."""
     limits: Limits = settings["limits"]
     try:
+        # A signal to "my process group" crosses PID namespaces: the zygote's group is all containers' group.
+        os.setsid()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
         settings["memory_events"] = join_group(settings["name"], settings["cgroup"], limits)
