@@ -34,6 +34,8 @@ from .shell import Bundle, Displays, Shell
 from .streams import Output
 
 SEND_BYTES = 1 << 16
+# Whoever had to wait for a container to be made sends its first cell sooner than this.
+FIRST_CELL_SECONDS = 0.02
 DISPLAY_TEXT_BYTES_MAX = 16 << 20
 
 
@@ -66,6 +68,7 @@ class Session:
         os.register_at_fork(after_in_child=self.on_fork)
         self.send({"t": "ready"})
         self.flush()
+        self.rehearse(FIRST_CELL_SECONDS)
         while True:
             try:
                 header, payload = read_frame(self.channel)
@@ -109,8 +112,8 @@ class Session:
         except KeyboardInterrupt:
             self.finish(number, started, cpu)
 
-    def rehearse(self) -> None:
-        """Run a cell for nothing while nobody waits.
+    def rehearse(self, wait_seconds: float = 0) -> None:
+        """Run a cell for nothing when nobody asks for one within the time given.
 
         After a fork the first write to each page costs a fault and a copy, some five hundred of them in the
         simplest cell. Paid here, between two cells, they are not paid while somebody waits.
@@ -118,7 +121,7 @@ class Session:
         callbacks = self.shell.events.callbacks
         if any(len(callbacks[event]) > self.own_callbacks.get(event, 0) for event in callbacks):
             return  # The user's own hooks must not see a cell that nobody sent.
-        if select.select([self.channel], [], [], 0)[0]:
+        if select.select([self.channel], [], [], wait_seconds)[0]:
             return
         send, self.send = self.send, lambda *_arguments: None  # type: ignore[method-assign]
         try:
