@@ -126,7 +126,7 @@ async function removeTrees(folders: string[]): Promise<void> {
   for (;;) {
     left = left.filter((folder) => !removeTree(folder));
     if (left.length === 0 || Date.now() > deadline) return;
-    await sleep(REMOVE_PAUSE_MS, undefined, { ref: false });
+    await sleep(REMOVE_PAUSE_MS);
   }
 }
 
