@@ -1,11 +1,16 @@
 /** The program: reads the command line, runs one command, and ends with its exit code. */
 import { runCli } from "./cli/program.ts";
 
+/** `npm start` passes a signal on that a terminal or a group has sent here already. */
+const REPEAT_MS = 1000;
+
 const interrupt = new AbortController();
+let interruptedAt = 0;
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.on(signal, () => {
     // The first one lets what runs end in order; whoever sends a second does not want to wait.
-    if (interrupt.signal.aborted) process.exit(130);
+    if (interrupt.signal.aborted && Date.now() - interruptedAt > REPEAT_MS) process.exit(130);
+    interruptedAt ||= Date.now();
     interrupt.abort();
   });
 }

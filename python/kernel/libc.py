@@ -92,9 +92,7 @@ def clone(flags: int) -> int:
     signal_number = 17  # SIGCHLD
     api.PyOS_BeforeFork()
     zero = ctypes.c_ulong(0)
-    process = _locked.syscall(
-        ctypes.c_long(SYS_CLONE), ctypes.c_ulong(flags | signal_number), zero, zero, zero, zero
-    )
+    process = _locked.syscall(ctypes.c_long(SYS_CLONE), ctypes.c_ulong(flags | signal_number), zero, zero, zero, zero)
     if process == 0:
         api.PyOS_AfterFork_Child()
         return 0

@@ -118,9 +118,7 @@ def without_flags(argument: int, flags: int, error: int) -> list[Instruction]:
     ]
 
 
-def ranges(
-    actions: dict[int, list[Instruction]], otherwise: list[Instruction]
-) -> list[tuple[int, list[Instruction]]]:
+def ranges(actions: dict[int, list[Instruction]], otherwise: list[Instruction]) -> list[tuple[int, list[Instruction]]]:
     """Return the call numbers as sorted (first number, action) ranges that cover everything from 0."""
     result: list[tuple[int, list[Instruction]]] = []
     position = 0

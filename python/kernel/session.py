@@ -11,6 +11,7 @@ User code runs in this process and can do to it whatever it likes. The only thin
 matters is the channel, and the server believes nothing that comes out of it.
 """
 
+import asyncio
 import contextlib
 import json
 import os
@@ -26,6 +27,9 @@ import traceback
 from collections.abc import Iterator
 from typing import Any
 
+import numpy
+from IPython.core import async_helpers
+
 from . import failure, libc
 from .display import Figures, begin_figures, flush_figures
 from .protocol import ChannelClosed, Header, encode_frame, read_frame, read_until
@@ -35,6 +39,8 @@ from .streams import Output
 SEND_BYTES = 1 << 16
 # Calls nothing by a name that the user may have given another meaning.
 REHEARSAL = "None"
+# Whoever had to wait for a container to be made sends its first cell sooner than this.
+FIRST_CELL_SECONDS = 0.02
 DISPLAY_TEXT_BYTES_MAX = 16 << 20
 # Displays of one cell together; the server keeps fewer.
 DISPLAYS_BYTES_MAX = 128 << 20
@@ -74,6 +80,7 @@ class Session:
         os.register_at_fork(after_in_child=self.on_fork)
         self.send({"t": "ready"})
         self.flush()
+        self.rehearse(FIRST_CELL_SECONDS)
         while True:
             try:
                 # A main line before this one may have died in the middle of a frame.
@@ -120,8 +127,8 @@ class Session:
         except KeyboardInterrupt:
             self.finish(number, started, cpu)
 
-    def rehearse(self) -> None:
-        """Run a cell for nothing while nobody waits.
+    def rehearse(self, wait_seconds: float = 0) -> None:
+        """Run a cell for nothing when nobody asks for one within the time given.
 
         After a fork the first write to each page costs a fault and a copy, some five hundred of them in the
         simplest cell. Paid here, between two cells, they are not paid while somebody waits.
@@ -136,7 +143,7 @@ class Session:
             or sys.getprofile()
         ):
             return  # The user's own hooks must not see a cell that nobody sent.
-        if select.select([self.channel], [], [], 0)[0]:
+        if select.select([self.channel], [], [], wait_seconds)[0]:
             return
         send, self.send = self.send, lambda *_arguments: None  # type: ignore[method-assign]
         try:
@@ -419,16 +426,11 @@ def release_reserve() -> None:
 
 
 def seed_numpy() -> None:
-    import numpy
-
     numpy.random.seed(int.from_bytes(os.urandom(4), "big"))
 
 
 def forget_event_loop() -> None:
     """The loop's epoll descriptor was shared with the main line that died."""
-    import asyncio
-    from IPython.core import async_helpers
-
     async_helpers._asyncio_event_loop = None
     asyncio.set_event_loop(None)
 

@@ -8,7 +8,6 @@ import contextlib
 import importlib
 import io
 import os
-import shutil
 import threading
 
 from . import failure

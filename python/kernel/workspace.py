@@ -183,7 +183,9 @@ def split(path: str) -> list[str]:
         or any(part in ("", ".", "..") or len(os.fsencode(part)) > 255 for part in parts)
         or not is_text(path)
     ):
-        raise Refused("invalid", "A path is relative to the workspace, with names between single slashes, without . and ..")
+        raise Refused(
+            "invalid", "A path is relative to the workspace, with names between single slashes, without . and .."
+        )
     return parts
 
 

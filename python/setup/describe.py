@@ -22,7 +22,9 @@ print(
             "platformFolder": sys.platlibdir if sys.version_info >= (3, 9) else "lib",
             "standardLibrary": os.path.realpath(sysconfig.get_path("stdlib")),
             # Debian's interpreters look for packages under another name than everybody else's.
-            "packagesFolder": "dist-packages" if any(p.endswith("dist-packages") for p in packages) else "site-packages",
+            "packagesFolder": "dist-packages"
+            if any(p.endswith("dist-packages") for p in packages)
+            else "site-packages",
             "multiarch": config("MULTIARCH") or os.uname().machine + "-linux-gnu",
             "libraryFolders": sorted({p for p in (config("LIBDIR"), os.path.join(sys.base_prefix, "lib")) if p}),
             "freeThreaded": bool(config("Py_GIL_DISABLED")),

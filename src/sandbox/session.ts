@@ -192,7 +192,7 @@ export function createSession(
       // A consumer that leaves early: the next cell may only come when this one has ended.
       abandoned = true;
       queue.length = 0;
-      stop("abandoned");
+      if (finished === null) stop("abandoned");
       for (let done = finished; done === null; done = finished) await somethingNew();
     }
 

@@ -1,0 +1,97 @@
+/**
+ * `npm run bench`: Curta and what it is compared with, side by side in one run.
+ *
+ * Ratios come first, for the machine and its neighbours are the same on both sides of a ratio; absolute
+ * times are context. `--quick` measures less of everything, `--only live,chart` some groups, `--sessions
+ * 500` more live sessions, `--write` leaves the result in docs/performance.md.
+ */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+
+import { loadConfig } from "../src/config.ts";
+import { locateEnvironment } from "../src/setup/environment.ts";
+import type { Bench } from "./bench.ts";
+import { createContestants } from "./contestants.ts";
+import { NO_MODEL } from "./curta.ts";
+import { GROUPS } from "./groups.ts";
+import { describeLoad, describeMachine } from "./machine.ts";
+import { locatePython } from "./python-process.ts";
+import { writeReport } from "./report.ts";
+import type { MeasuredGroup } from "./report.ts";
+import { renderGroup, renderVerdict } from "./table.ts";
+
+/** Bounds of a run; what does not fit is measured less often. */
+const QUICK_MS = 45_000;
+const WHOLE_MS = 200_000;
+
+const { values } = parseArgs({
+  options: {
+    quick: { type: "boolean", default: false },
+    only: { type: "string", default: "" },
+    sessions: { type: "string" },
+    write: { type: "boolean", default: false },
+  },
+});
+
+const stop = new AbortController();
+for (const name of ["SIGINT", "SIGTERM"] as const) {
+  process.once(name, () => stop.abort(new Error(`stopped by ${name}`)));
+}
+
+try {
+  await run();
+} catch (error) {
+  const reason = error instanceof Error ? error.message : String(error);
+  process.stderr.write(`${stop.signal.aborted ? "Interrupted." : reason}\n`);
+  process.exitCode = 1;
+}
+
+async function run(): Promise<void> {
+  await using started = new AsyncDisposableStack();
+  const scratch = await mkdtemp(join(tmpdir(), "curta-bench-"));
+  started.defer(() => rm(scratch, { recursive: true, force: true }));
+  const bench = prepare(scratch, started);
+  const startedAt = new Date();
+  const load = describeLoad();
+  process.stdout.write(`${describeMachine()}; load ${load} at the start\n`);
+  const groups: MeasuredGroup[] = [];
+  for (const group of GROUPS) {
+    if (values.only !== "" && !values.only.split(",").includes(group.name)) continue;
+    const { rows, series = {} } = await group.run(bench);
+    groups.push({ title: group.title, rows, series });
+    process.stdout.write(renderGroup(group, rows));
+  }
+  const seconds = Math.round((Date.now() - startedAt.getTime()) / 1000);
+  const verdict = renderVerdict(groups.flatMap(({ rows }) => rows));
+  const loads = `load ${load} at the start, ${describeLoad()} at the end`;
+  process.stdout.write(`\n${verdict}; ${seconds} s, ${loads}\n`);
+  if (!values.write) return;
+  const curta = await bench.contestants.curta();
+  await writeReport(
+    { startedAt, seconds, loads, machine: describeMachine(), verdict, groups },
+    curta,
+  );
+}
+
+function prepare(scratch: string, started: AsyncDisposableStack): Bench {
+  const { quick } = values;
+  const sessions = Number(values.sessions ?? (quick ? 40 : 100));
+  const { cache } = loadConfig();
+  const environment = locateEnvironment({ cache, embeddedModel: "1.5b", upstreamUrl: NO_MODEL });
+  const python = locatePython(environment, scratch);
+  const { signal } = stop;
+  const containers = Math.max(sessions, 100) + 100;
+  return {
+    contestants: createContestants(
+      { cache, environment, python, scratch, containers, signal },
+      started,
+    ),
+    python,
+    quick,
+    sessions,
+    budgetMs: (share) => share * (quick ? QUICK_MS : WHOLE_MS),
+    signal,
+  };
+}
