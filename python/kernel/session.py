@@ -119,6 +119,8 @@ class Session:
         try:
             self.running = True
             shell.run_cell(code, store_history=False)
+            # Held by IPython until the next cell; what hangs when it is let go hangs here, where it can be stopped.
+            shell.last_execution_result = shell.displayhook.exec_result = None
             flush_figures(folder)
         except BaseException as error:  # An interrupt between two lines of IPython's own, or worse.
             shell.failure = error
