@@ -1,15 +1,14 @@
 """Python in a sandbox, without a model and without any library: the direct API.
 
-    python examples/direct_api.py
+    python examples/direct_api.py [BASE_URL [KEY]]
 """
 
 import base64
 import json
-import os
 import sys
 import urllib.request
 
-BASE = os.environ.get("CURTA_URL", "http://127.0.0.1:4242")
+BASE, KEY = (*sys.argv[1:], *("http://127.0.0.1:4242", "any")[len(sys.argv) - 1 :])
 
 CHART = """
 import pandas as pd
@@ -23,7 +22,7 @@ print("sum:", total)
 
 def call(method: str, path: str, body: bytes | None = None, kind: str = "application/json") -> dict:
     """Send one request and return the answer's JSON."""
-    headers = {"content-type": kind, "x-api-key": os.environ.get("CURTA_KEY", "any")}
+    headers = {"content-type": kind, "x-api-key": KEY}
     request = urllib.request.Request(f"{BASE}{path}", data=body, method=method, headers=headers)
     with urllib.request.urlopen(request, timeout=60) as answer:
         return json.load(answer)

@@ -82,23 +82,22 @@ test("two_turns.py finds the first turn's variables in the second", async () => 
 });
 
 test("direct_api.py needs no model and no library", async () => {
-  expect(await runExample(clients.python, "direct_api.py")).toBe(
+  expect(await runExample(clients.python, "direct_api.py", server.url)).toBe(
     "sum: 157000\nSaved sales.png\nerror - ZeroDivisionError\nstill here: 157000\n",
   );
   expect(await firstBytes("sales.png")).toBe("\u0089PNG");
 });
 
 /** What it prints on stdout; fails with its stderr when it exits with anything but 0. */
-function runExample(command: string, name: string): Promise<string> {
+function runExample(command: string, name: string, ...args: string[]): Promise<string> {
   const program = fileURLToPath(new URL(`../../examples/${name}`, import.meta.url));
   const env = {
     PATH: process.env.PATH,
     ANTHROPIC_BASE_URL: server.url,
-    CURTA_URL: server.url,
     PYTHONPATH: clients.packages,
   };
   return new Promise((resolve, reject) => {
-    const child = spawn(command, [program], { cwd: folder, env, timeout: 120_000 });
+    const child = spawn(command, [program, ...args], { cwd: folder, env, timeout: 120_000 });
     let stdout = "";
     let stderr = "";
     child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
