@@ -1,11 +1,14 @@
 /** What is wrong with a program that has been run, and how the next one begins. */
 import type { Step } from "./conversation.ts";
+import { countMatches, type Mask } from "./masks.ts";
 import { CHART_BEGINNING, PRINT_BEGINNING } from "./program-text.ts";
 
 export interface Wants {
   chart: boolean;
   /** Whether something has to be printed, beside a chart or without one. */
   results: boolean;
+  /** Formats that the request gives, and how many values at least must have them. */
+  masks: readonly { mask: Mask; count: number }[];
 }
 
 /** Null when the program did what was asked. */
@@ -13,7 +16,14 @@ export function findProblem(step: Step, wants: Wants): string | null {
   if (step.isError) return describeError(step);
   if (wants.chart && !step.hasImage) return "The program showed no chart.";
   if (wants.results && (step.output ?? "") === "") return "The program printed no result.";
+  for (const { mask, count } of wants.masks) {
+    if (countMatches(mask, step.output ?? "") < count) return describeMissing(mask, count);
+  }
   return null;
+}
+
+function describeMissing(mask: Mask, count: number): string {
+  return `The program printed fewer than ${count} values in the format ${mask.text}.`;
 }
 
 /**
@@ -30,6 +40,8 @@ export interface Resumption {
 export function resumeAfter(step: Step, opening: string, wants: Wants): Resumption | null {
   if (!step.code.startsWith(opening)) return null;
   if (!step.isError) {
+    const lacks = (wants.chart && !step.hasImage) || (wants.results && (step.output ?? "") === "");
+    if (!lacks) return null;
     const beginning = wants.chart && !step.hasImage ? CHART_BEGINNING : PRINT_BEGINNING;
     return { code: `${step.code.trimEnd()}\n\n${beginning}`, failed: null };
   }

@@ -6,6 +6,7 @@
  * variable. They are part of the program that runs and that the user sees.
  */
 import type { Attachment } from "../provider.ts";
+import { findMasks } from "./masks.ts";
 import type { PastedData } from "./pasted-data.ts";
 import { joinRow, parseTable, type Column, type Table } from "./table.ts";
 
@@ -45,7 +46,7 @@ export function openProgram(request: OpeningRequest): Opening {
   if (request.pasted !== null) loadings.push(loadPasted(request.pasted, names));
   const imports = new Set(loadings.flatMap((loading) => loading.imports));
   if (request.wantsChart) imports.add("import matplotlib.pyplot as plt");
-  if (loadings.length > 0 && describeTask(request).length > 1) imports.add("import re");
+  if (loadings.length > 0 && findMasks(request.task).length > 0) imports.add("import re");
   const peek = loadings.flatMap((loading) => loading.peek);
   const blocks = [
     [...imports].toSorted(byImportOrder).join("\n"),
@@ -216,11 +217,7 @@ function loadPasted(pasted: PastedData, names: Names): Loading {
       };
     }
     case "text":
-      return {
-        imports: [],
-        lines: [`${names.text("", 1)} = ${tripleQuote(pasted.source)}`],
-        peek: [],
-      };
+      return loadText(names.text("", 1), tripleQuote(pasted.source));
   }
 }
 
@@ -231,6 +228,7 @@ function loadText(variable: string, value: string): Loading {
     imports: ["import re"],
     lines: [
       `${variable} = ${value}`,
+      `# words${ending}: in lower case, without punctuation; sentences${ending}: one string each`,
       `words${ending} = re.findall(r"[\\w'-]+", ${variable}.lower())`,
       `sentences${ending} = re.split(r"(?<=[.!?])\\s+", ${variable}.strip())`,
     ],
@@ -301,9 +299,6 @@ function describeTable(variable: string, columns: readonly Column[]): string[] {
 }
 
 const TASK_CHARACTERS = 400;
-/** `+966XXXXXXXXX`: something fixed, then as many digits as there are marks. */
-const MASK = /(?<![\w+])(\+?[\w-]*?)([X#]{4,})(?!\w)/g;
-
 /** The request in comments: what stands right before it is what a small model keeps to. */
 function describeTask({ task }: OpeningRequest): string[] {
   const words = task.replaceAll(/\s+/g, " ").trim();
@@ -311,11 +306,7 @@ function describeTask({ task }: OpeningRequest): string[] {
   const lines = [
     `# Task: ${words.length <= TASK_CHARACTERS ? words : `${words.slice(0, TASK_CHARACTERS)}…`}`,
   ];
-  for (const [mask, start = "", marks = ""] of words.matchAll(MASK)) {
-    lines.push(
-      `# ${mask} is ${quote(start)} + the last ${marks.length} digits: ${quote(start)} + re.sub(r"\\D", "", value)[-${marks.length}:]`,
-    );
-  }
+  for (const mask of findMasks(words)) lines.push(`# ${mask.text}: ${mask.hint}`);
   return lines;
 }
 
