@@ -6,6 +6,7 @@
  * variable. They are part of the program that runs and that the user sees.
  */
 import type { Attachment } from "../provider.ts";
+import type { LabelledItems } from "./labelled-items.ts";
 import { findMasks } from "./masks.ts";
 import type { PastedData } from "./pasted-data.ts";
 import { joinRow, parseTable, type Column, type Table } from "./table.ts";
@@ -216,9 +217,31 @@ function loadPasted(pasted: PastedData, names: Names): Loading {
         peek: [],
       };
     }
+    case "items":
+      return loadItems(pasted.items, names);
     case "text":
       return loadText(names.text("", 1), tripleQuote(pasted.source));
   }
+}
+
+/** One figure for each label is a dictionary, more are a table. */
+function loadItems({ labels, columns }: LabelledItems, names: Names): Loading {
+  const [first] = columns;
+  if (columns.length === 1 && first !== undefined) {
+    const pairs = labels.map((label, index) => `${quote(label)}: ${first.values[index]}`);
+    return { imports: [], lines: [`data = {${pairs.join(", ")}}`], peek: [] };
+  }
+  const variable = names.table("", 1);
+  return {
+    imports: ["import pandas as pd"],
+    lines: [
+      `${variable} = pd.DataFrame({`,
+      `    "name": ${toPython(labels)},`,
+      ...columns.map(({ name, values }) => `    ${quote(name)}: ${toPython(values)},`),
+      "})",
+    ],
+    peek: [],
+  };
 }
 
 /** A text is nearly always asked about by its words or sentences. */
