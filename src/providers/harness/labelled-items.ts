@@ -6,7 +6,7 @@
  */
 export interface LabelledItems {
   labels: string[];
-  columns: { name: string; values: number[] }[];
+  columns: { name: string; isShare: boolean; values: number[] }[];
 }
 
 interface Figure {
