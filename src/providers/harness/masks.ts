@@ -21,7 +21,7 @@ export function findMasks(text: string): Mask[] {
     masks.push({
       text: mask,
       pattern: new RegExp(`${escapePattern(start)}\\d{${count}}(?!\\d)`, "g"),
-      hint: `${JSON.stringify(start)} + re.sub(r"\\D", "", value)[-${count}:]`,
+      hint: `${JSON.stringify(start)} + column.str.replace(r"\\D", "", regex=True).str[-${count}:]`,
     });
   }
   for (const [mask] of text.matchAll(DATE)) {
@@ -30,7 +30,7 @@ export function findMasks(text: string): Mask[] {
     masks.push({
       text: mask,
       pattern: new RegExp(`(?<!\\d)${translate(0).replaceAll(".", "\\.")}(?!\\d)`, "g"),
-      hint: `.dt.strftime("${translate(1)}")`,
+      hint: `column.dt.strftime("${translate(1)}")`,
     });
   }
   return masks;

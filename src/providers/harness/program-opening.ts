@@ -47,7 +47,6 @@ export function openProgram(request: OpeningRequest): Opening {
   if (request.pasted !== null) loadings.push(loadPasted(request.pasted, names));
   const imports = new Set(loadings.flatMap((loading) => loading.imports));
   if (request.wantsChart) imports.add("import matplotlib.pyplot as plt");
-  if (loadings.length > 0 && findMasks(request.task).length > 0) imports.add("import re");
   const peek = loadings.flatMap((loading) => loading.peek);
   const blocks = [
     [...imports].toSorted(byImportOrder).join("\n"),
@@ -239,9 +238,22 @@ function loadItems({ labels, columns }: LabelledItems, names: Names): Loading {
       `    "name": ${toPython(labels)},`,
       ...columns.map(({ name, values }) => `    ${quote(name)}: ${toPython(values)},`),
       "})",
+      ...describeShares(variable, columns),
     ],
     peek: [],
   };
+}
+
+/** Shares are not added up: over all rows they are weighted by what they are shares of. */
+function describeShares(variable: string, columns: LabelledItems["columns"]): string[] {
+  const weights = columns.find((column) => !column.isShare);
+  if (weights === undefined) return [];
+  return columns
+    .filter((column) => column.isShare)
+    .map(({ name, values }) => {
+      const share = `${values[0]} is ${Number(((values[0] ?? 0) * 100).toPrecision(12))}%`;
+      return `# ${name}: shares (${share}); over all rows: (${variable}[${quote(name)}] * ${variable}[${quote(weights.name)}]).sum() / ${variable}[${quote(weights.name)}].sum()`;
+    });
 }
 
 /** A text is nearly always asked about by its words or sentences. */
