@@ -39,12 +39,7 @@ export interface Resumption {
 /** Null when the place is not known, or lies in the lines that the harness wrote. */
 export function resumeAfter(step: Step, opening: string, wants: Wants): Resumption | null {
   if (!step.code.startsWith(opening)) return null;
-  if (!step.isError) {
-    const lacks = (wants.chart && !step.hasImage) || (wants.results && (step.output ?? "") === "");
-    if (!lacks) return null;
-    const beginning = wants.chart && !step.hasImage ? CHART_BEGINNING : PRINT_BEGINNING;
-    return { code: `${step.code.trimEnd()}\n\n${beginning}`, failed: null };
-  }
+  if (!step.isError) return resumeAfterRun(step, opening, wants);
   const lines = step.code.split("\n");
   const number = failingLine(step);
   const line = number === null ? undefined : lines[number - 1];
@@ -57,6 +52,20 @@ export function resumeAfter(step: Step, opening: string, wants: Wants): Resumpti
     code: `${kept.join("")}${indent}# Not \`${line.trim()}\`, which gives ${reason}\n`,
     failed: line,
   };
+}
+
+/** What is missing is added at the end; what came out in a wrong format is written anew, with advice. */
+function resumeAfterRun(step: Step, opening: string, wants: Wants): Resumption | null {
+  const whole = `${step.code.trimEnd()}\n\n`;
+  if (wants.chart && !step.hasImage) return { code: whole + CHART_BEGINNING, failed: null };
+  if (wants.results && (step.output ?? "") === "")
+    return { code: whole + PRINT_BEGINNING, failed: null };
+  const missed = wants.masks.find(
+    ({ mask, count }) => countMatches(mask, step.output ?? "") < count,
+  );
+  if (missed === undefined) return null;
+  const advice = `# ${describeMissing(missed.mask, missed.count)} Now with ${missed.mask.hint}`;
+  return { code: `${opening}${advice}\n`, failed: null };
 }
 
 /** The failing line and the last line of the traceback: more confuses the model, less does not help it. */
