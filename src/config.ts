@@ -17,51 +17,195 @@ const positive = z.coerce.number().int().positive();
 const atLeastZero = z.coerce.number().int().min(0);
 
 const SETTINGS = {
-  host: { schema: z.string(), fallback: "127.0.0.1", why: "Only this machine may connect until keys are set." },
-  port: { schema: z.coerce.number().int().min(0).max(65535), fallback: 4242, why: "0 takes any free port." },
+  host: {
+    schema: z.string(),
+    fallback: "127.0.0.1",
+    why: "Only this machine may connect until keys are set.",
+  },
+  port: {
+    schema: z.coerce.number().int().min(0).max(65535),
+    fallback: 4242,
+    why: "0 takes any free port.",
+  },
   data: { schema: z.string(), fallback: defaultFolder("data"), why: "Database, files and logs." },
-  cache: { schema: z.string(), fallback: defaultFolder("cache"), why: "What set-up makes: the sandbox's Python and the models, shared by every checkout." },
-  apiKeys: { schema: z.string(), fallback: "", why: "Comma-separated. Without any, only loopback may connect and every key is accepted.", secret: true },
-  upstreamUrl: { schema: z.string(), fallback: "", why: "Base URL of a model's server. Empty: a running Ollama, else the embedded model." },
-  upstreamApi: { schema: z.enum(["anthropic", "openai"]), fallback: "openai", why: "The dialect that upstreamUrl speaks." },
+  cache: {
+    schema: z.string(),
+    fallback: defaultFolder("cache"),
+    why: "What set-up makes: the sandbox's Python and the models, shared by every checkout.",
+  },
+  apiKeys: {
+    schema: z.string(),
+    fallback: "",
+    why: "Comma-separated. Without any, only loopback may connect and every key is accepted.",
+    secret: true,
+  },
+  upstreamUrl: {
+    schema: z.string(),
+    fallback: "",
+    why: "Base URL of a model's server. Empty: a running Ollama, else the embedded model.",
+  },
+  upstreamApi: {
+    schema: z.enum(["anthropic", "openai"]),
+    fallback: "openai",
+    why: "The dialect that upstreamUrl speaks.",
+  },
   upstreamKey: { schema: z.string(), fallback: "", why: "Key for upstreamUrl.", secret: true },
-  model: { schema: z.string(), fallback: "", why: "Model to ask upstream. Empty: the one that the client names, or the embedded one." },
-  upstreamTimeoutSeconds: { schema: positive, fallback: 300, why: "Longest silence of a model's server; thinking models pause for minutes." },
-  upstreamRetries: { schema: atLeastZero, fallback: 2, why: "As the official SDKs: enough for a passing overload." },
-  embeddedModel: { schema: z.enum(["1.5b", "0.5b"]), fallback: "1.5b", why: "The smaller one for machines with under 4 GiB free." },
-  embeddedContextTokens: { schema: positive, fallback: 8192, why: "Fits the lesson's conversations; memory grows with it." },
-  embeddedThreads: { schema: atLeastZero, fallback: 0, why: "0: one per physical core, at most 8; more threads than cores is ten times slower." },
-  embeddedQueue: { schema: positive, fallback: 8, why: "One generation runs at a time; more waiting than this would wait for minutes." },
-  timeoutSeconds: { schema: positive, fallback: 30, why: "Per execution, as the hosted tool's first version." },
-  memoryMb: { schema: positive, fallback: 1024, why: "Memory of one container; the largest matplotlib example needs 709." },
-  processes: { schema: positive, fallback: 64, why: "Processes and threads of one container; joblib and BLAS need a dozen." },
+  model: {
+    schema: z.string(),
+    fallback: "",
+    why: "Model to ask upstream. Empty: the one that the client names, or the embedded one.",
+  },
+  upstreamTimeoutSeconds: {
+    schema: positive,
+    fallback: 300,
+    why: "Longest silence of a model's server; thinking models pause for minutes.",
+  },
+  upstreamRetries: {
+    schema: atLeastZero,
+    fallback: 2,
+    why: "As the official SDKs: enough for a passing overload.",
+  },
+  embeddedModel: {
+    schema: z.enum(["1.5b", "0.5b"]),
+    fallback: "1.5b",
+    why: "The smaller one for machines with under 4 GiB free.",
+  },
+  embeddedContextTokens: {
+    schema: positive,
+    fallback: 8192,
+    why: "Fits the lesson's conversations; memory grows with it.",
+  },
+  embeddedThreads: {
+    schema: atLeastZero,
+    fallback: 0,
+    why: "0: one per physical core, at most 8; more threads than cores is ten times slower.",
+  },
+  embeddedQueue: {
+    schema: positive,
+    fallback: 8,
+    why: "One generation runs at a time; more waiting than this would wait for minutes.",
+  },
+  timeoutSeconds: {
+    schema: positive,
+    fallback: 30,
+    why: "Per execution, as the hosted tool's first version.",
+  },
+  memoryMb: {
+    schema: positive,
+    fallback: 1024,
+    why: "Memory of one container; the largest matplotlib example needs 709.",
+  },
+  processes: {
+    schema: positive,
+    fallback: 64,
+    why: "Processes and threads of one container; joblib and BLAS need a dozen.",
+  },
   filesMb: { schema: positive, fallback: 256, why: "Files of one container, in memory." },
   fileCount: { schema: positive, fallback: 20000, why: "Files and folders of one container." },
-  outputMb: { schema: positive, fallback: 16, why: "stdout and stderr of one execution, each; the rest is left out and said so." },
-  resultCharacters: { schema: positive, fallback: 24000, why: "What the model reads of one execution; head and tail are kept. About 6,000 tokens." },
-  answerMb: { schema: positive, fallback: 8, why: "Text and images of one execution in the answer, so that a conversation sent back fits requestMb." },
+  outputMb: {
+    schema: positive,
+    fallback: 16,
+    why: "stdout and stderr of one execution, each; the rest is left out and said so.",
+  },
+  resultCharacters: {
+    schema: positive,
+    fallback: 24000,
+    why: "What the model reads of one execution; head and tail are kept. About 6,000 tokens.",
+  },
+  answerMb: {
+    schema: positive,
+    fallback: 8,
+    why: "Text and images of one execution in the answer, so that a conversation sent back fits requestMb.",
+  },
   displayCount: { schema: positive, fallback: 100, why: "Displays of one execution." },
   displayMb: { schema: positive, fallback: 16, why: "One display, an image for instance." },
-  outputFileCount: { schema: positive, fallback: 64, why: "Files taken from $OUTPUT_DIR after one execution." },
+  outputFileCount: {
+    schema: positive,
+    fallback: 64,
+    why: "Files taken from $OUTPUT_DIR after one execution.",
+  },
   outputFileMb: { schema: positive, fallback: 64, why: "One file taken from $OUTPUT_DIR." },
-  attachmentMb: { schema: positive, fallback: 32, why: "One attachment; the whole request is bounded by requestMb anyway." },
+  attachmentMb: {
+    schema: positive,
+    fallback: 32,
+    why: "One attachment; the whole request is bounded by requestMb anyway.",
+  },
   requestMb: { schema: positive, fallback: 32, why: "As the Messages API." },
-  uploadMb: { schema: positive, fallback: 200, why: "One file of PUT …/files; must also fit into filesMb." },
-  storedFilesMb: { schema: positive, fallback: 10240, why: "Files of the Files API together; each counts as 4 KiB at least. Nothing is deleted unasked." },
-  codeKb: { schema: positive, fallback: 1024, why: "Source code of one execution; larger programs belong into a file." },
-  containers: { schema: positive, fallback: 64, why: "Live containers. An idle one costs a few MiB." },
-  containerIdleMinutes: { schema: positive, fallback: 60, why: "As the hosted tool reports it: an hour from the last use." },
+  uploadMb: {
+    schema: positive,
+    fallback: 200,
+    why: "One file of PUT …/files; must also fit into filesMb.",
+  },
+  storedFilesMb: {
+    schema: positive,
+    fallback: 10240,
+    why: "Files of the Files API together; each counts as 4 KiB at least. Nothing is deleted unasked.",
+  },
+  codeKb: {
+    schema: positive,
+    fallback: 1024,
+    why: "Source code of one execution; larger programs belong into a file.",
+  },
+  containers: {
+    schema: positive,
+    fallback: 64,
+    why: "Live containers. An idle one costs a few MiB.",
+  },
+  containerIdleMinutes: {
+    schema: positive,
+    fallback: 60,
+    why: "As the hosted tool reports it: an hour from the last use.",
+  },
   containerQueue: { schema: positive, fallback: 16, why: "Calls waiting for one container." },
-  pool: { schema: atLeastZero, fallback: 2, why: "Containers kept ready, so that a new one costs nothing to wait for." },
-  executionsPerTurn: { schema: positive, fallback: 10, why: "As the hosted loop: then the turn ends." },
-  requests: { schema: positive, fallback: 64, why: "Requests to the Messages API under way at once." },
-  requestSeconds: { schema: positive, fallback: 600, why: "A whole request, as the SDKs' own time-out." },
-  pingSeconds: { schema: positive, fallback: 5, why: "A stream's longest silence; proxies and clients hang up on longer ones." },
-  streamStallSeconds: { schema: positive, fallback: 60, why: "A reader that takes nothing of its stream for this long is gone." },
-  shutdownSeconds: { schema: positive, fallback: 30, why: "Requests under way at SIGTERM have this long to end." },
-  weaken: { schema: z.string(), fallback: "", why: "Comma-separated protections to do without, by the names `curta doctor` prints. Empty: refuse to start when one is missing." },
-  log: { schema: z.enum(["debug", "info", "warn", "error", "silent"]), fallback: "info", why: "What goes to the log." },
-} as const satisfies Record<string, { schema: z.ZodType; fallback: unknown; why: string; secret?: boolean }>;
+  pool: {
+    schema: atLeastZero,
+    fallback: 2,
+    why: "Containers kept ready, so that a new one costs nothing to wait for.",
+  },
+  executionsPerTurn: {
+    schema: positive,
+    fallback: 10,
+    why: "As the hosted loop: then the turn ends.",
+  },
+  requests: {
+    schema: positive,
+    fallback: 64,
+    why: "Requests to the Messages API under way at once.",
+  },
+  requestSeconds: {
+    schema: positive,
+    fallback: 600,
+    why: "A whole request, as the SDKs' own time-out.",
+  },
+  pingSeconds: {
+    schema: positive,
+    fallback: 5,
+    why: "A stream's longest silence; proxies and clients hang up on longer ones.",
+  },
+  streamStallSeconds: {
+    schema: positive,
+    fallback: 60,
+    why: "A reader that takes nothing of its stream for this long is gone.",
+  },
+  shutdownSeconds: {
+    schema: positive,
+    fallback: 30,
+    why: "Requests under way at SIGTERM have this long to end.",
+  },
+  weaken: {
+    schema: z.string(),
+    fallback: "",
+    why: "Comma-separated protections to do without, by the names `curta doctor` prints. Empty: refuse to start when one is missing.",
+  },
+  log: {
+    schema: z.enum(["debug", "info", "warn", "error", "silent"]),
+    fallback: "info",
+    why: "What goes to the log.",
+  },
+} as const satisfies Record<
+  string,
+  { schema: z.ZodType; fallback: unknown; why: string; secret?: boolean }
+>;
 
 export type SettingName = keyof typeof SETTINGS;
 export type Config = { readonly [K in SettingName]: z.infer<(typeof SETTINGS)[K]["schema"]> };
@@ -94,12 +238,18 @@ export function describeConfig(sources: ConfigSources = {}): Setting[] {
 
 export const SETTING_NAMES = Object.keys(SETTINGS) as SettingName[];
 
-function resolve({ env = process.env, flags = {} }: ConfigSources): { config: Config; settings: Setting[] } {
-  const file = readConfigFile(String(flags.data ?? env.CURTA_DATA ?? SETTINGS.data.fallback));
+function resolve({ env = process.env, flags = {} }: ConfigSources): {
+  config: Config;
+  settings: Setting[];
+} {
+  const file = readConfigFile(
+    z.string().parse(flags.data ?? env.CURTA_DATA ?? SETTINGS.data.fallback),
+  );
   const config: Record<string, unknown> = {};
   const settings: Setting[] = [];
   for (const name of SETTING_NAMES) {
-    const row: { schema: z.ZodType; fallback: unknown; why: string; secret?: boolean } = SETTINGS[name];
+    const row: { schema: z.ZodType; fallback: unknown; why: string; secret?: boolean } =
+      SETTINGS[name];
     const variable = variableOf(name);
     const [source, raw] =
       flags[name] !== undefined
@@ -112,11 +262,22 @@ function resolve({ env = process.env, flags = {} }: ConfigSources): { config: Co
     const parsed = row.schema.safeParse(raw);
     if (!parsed.success) {
       const problem = parsed.error.issues[0]?.message ?? "not valid";
-      throw new GatewayError("invalid_request", `The setting ${name} (${variable}) cannot be ${JSON.stringify(raw)}: ${problem}.`);
+      throw new GatewayError(
+        "invalid_request",
+        `The setting ${name} (${variable}) cannot be ${JSON.stringify(raw)}: ${problem}.`,
+      );
     }
     config[name] = parsed.data;
     const shown = row.secret && parsed.data !== "" ? "(set)" : String(parsed.data);
-    settings.push({ name, variable, flag: flagOf(name), value: shown, fallback: String(row.fallback), source, why: row.why });
+    settings.push({
+      name,
+      variable,
+      flag: flagOf(name),
+      value: shown,
+      fallback: String(row.fallback),
+      source,
+      why: row.why,
+    });
   }
   return { config: config as Config, settings };
 }
@@ -128,12 +289,17 @@ function readConfigFile(folder: string): Record<string, unknown> {
   try {
     parsed = JSON.parse(readFileSync(path, "utf8"));
   } catch (cause) {
-    throw new GatewayError("invalid_request", `The config file ${path} is not valid JSON.`, { cause });
+    throw new GatewayError("invalid_request", `The config file ${path} is not valid JSON.`, {
+      cause,
+    });
   }
   const settings = z.record(z.string(), z.unknown()).parse(parsed);
   const unknown = Object.keys(settings).find((name) => !(name in SETTINGS));
   if (unknown !== undefined) {
-    throw new GatewayError("invalid_request", `The config file ${path} has an unknown setting "${unknown}"; \`curta config\` lists the known ones.`);
+    throw new GatewayError(
+      "invalid_request",
+      `The config file ${path} has an unknown setting "${unknown}"; \`curta config\` lists the known ones.`,
+    );
   }
   return settings;
 }
@@ -148,6 +314,7 @@ function flagOf(name: string): string {
 
 function defaultFolder(kind: "data" | "cache"): string {
   if (process.getuid?.() === 0) return kind === "data" ? "/var/lib/curta" : "/var/cache/curta";
-  if (kind === "data") return join(process.env.XDG_DATA_HOME || join(homedir(), ".local", "share"), "curta");
+  if (kind === "data")
+    return join(process.env.XDG_DATA_HOME || join(homedir(), ".local", "share"), "curta");
   return join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "curta");
 }

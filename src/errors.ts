@@ -6,18 +6,58 @@
  * Types and statuses follow the public error documentation of the Messages API.
  */
 export const ERRORS = {
-  invalid_request: { status: 400, type: "invalid_request_error", hint: "Correct the request and send it again." },
-  authentication: { status: 401, type: "authentication_error", hint: "Send a key of CURTA_API_KEYS as x-api-key or Authorization: Bearer." },
+  invalid_request: {
+    status: 400,
+    type: "invalid_request_error",
+    hint: "Correct the request and send it again.",
+  },
+  authentication: {
+    status: 401,
+    type: "authentication_error",
+    hint: "Send a key of CURTA_API_KEYS as x-api-key or Authorization: Bearer.",
+  },
   permission: { status: 403, type: "permission_error", hint: "This caller may not do that." },
   not_found: { status: 404, type: "not_found_error", hint: "Check the id or the path." },
-  method_not_allowed: { status: 405, type: "invalid_request_error", hint: "The `allow` header names the methods of this path." },
-  conflict: { status: 409, type: "conflict_error", hint: "Try again when the other call has ended." },
-  request_too_large: { status: 413, type: "request_too_large", hint: "Send less at once; `curta config` shows the limits." },
-  rate_limit: { status: 429, type: "rate_limit_error", hint: "Wait for `retry-after` seconds and send it again." },
-  internal: { status: 500, type: "api_error", hint: "The log has the detail under the same request id." },
-  upstream: { status: 502, type: "api_error", hint: "The model's server failed; see CURTA_UPSTREAM_URL." },
-  upstream_timeout: { status: 504, type: "timeout_error", hint: "The model's server did not answer in time." },
-  overloaded: { status: 529, type: "overloaded_error", hint: "Every place is taken; try again shortly." },
+  method_not_allowed: {
+    status: 405,
+    type: "invalid_request_error",
+    hint: "The `allow` header names the methods of this path.",
+  },
+  conflict: {
+    status: 409,
+    type: "conflict_error",
+    hint: "Try again when the other call has ended.",
+  },
+  request_too_large: {
+    status: 413,
+    type: "request_too_large",
+    hint: "Send less at once; `curta config` shows the limits.",
+  },
+  rate_limit: {
+    status: 429,
+    type: "rate_limit_error",
+    hint: "Wait for `retry-after` seconds and send it again.",
+  },
+  internal: {
+    status: 500,
+    type: "api_error",
+    hint: "The log has the detail under the same request id.",
+  },
+  upstream: {
+    status: 502,
+    type: "api_error",
+    hint: "The model's server failed; see CURTA_UPSTREAM_URL.",
+  },
+  upstream_timeout: {
+    status: 504,
+    type: "timeout_error",
+    hint: "The model's server did not answer in time.",
+  },
+  overloaded: {
+    status: 529,
+    type: "overloaded_error",
+    hint: "Every place is taken; try again shortly.",
+  },
   storage_full: { status: 507, type: "api_error", hint: "Free some disk space under CURTA_DATA." },
 } as const satisfies Record<string, { status: number; type: string; hint: string }>;
 

@@ -91,7 +91,10 @@ export class FrameReader {
     const token = this.#token;
     if (token === null) return;
     const newest = this.#chunks.at(-1)!;
-    const before = this.#chunks.length > 1 ? this.#chunks.at(-2)!.subarray(-(token.length - 1)) : Buffer.alloc(0);
+    const before =
+      this.#chunks.length > 1
+        ? this.#chunks.at(-2)!.subarray(-(token.length - 1))
+        : Buffer.alloc(0);
     const window = before.length === 0 ? newest : Buffer.concat([before, newest]);
     const found = window.lastIndexOf(token);
     if (found < 0) return;

@@ -12,8 +12,20 @@ export type KernelEvent =
   | { type: "ready" }
   | { type: "restored" }
   | { type: "stream"; stream: 1 | 2; offset: number; data: Buffer }
-  | { type: "display"; kind: "display_data" | "execute_result"; data: Record<string, string>; metadata: Record<string, unknown> }
-  | { type: "error"; name: string; message: string; traceback: string; line: number | null; variables: string[] }
+  | {
+      type: "display";
+      kind: "display_data" | "execute_result";
+      data: Record<string, string>;
+      metadata: Record<string, unknown>;
+    }
+  | {
+      type: "error";
+      name: string;
+      message: string;
+      traceback: string;
+      line: number | null;
+      variables: string[];
+    }
   | {
       type: "done";
       number: number;
@@ -29,7 +41,8 @@ export type KernelEvent =
     };
 
 const MIME = /^[a-z0-9][a-z0-9.+-]{0,63}\/[a-z0-9][a-z0-9.+-]{0,126}$/;
-const BINARY = /^(image\/(png|jpeg|gif|webp|bmp|tiff)|application\/(pdf|octet-stream)|audio\/|video\/)/;
+const BINARY =
+  /^(image\/(png|jpeg|gif|webp|bmp|tiff)|application\/(pdf|octet-stream)|audio\/|video\/)/;
 const count = z.number().nonnegative().max(Number.MAX_SAFE_INTEGER);
 const text = (most: number) => z.string().transform((value) => value.slice(0, most));
 
@@ -69,7 +82,8 @@ const frames = z.discriminatedUnion("t", [
 /** Throws `ChannelError` for a frame that no honest session sends. */
 export function parseKernelFrame({ header, payload }: Frame): KernelEvent {
   const parsed = frames.safeParse(header);
-  if (!parsed.success) throw new ChannelError(`a frame that does not fit: ${parsed.error.issues[0]?.message}`);
+  if (!parsed.success)
+    throw new ChannelError(`a frame that does not fit: ${parsed.error.issues[0]?.message}`);
   const frame = parsed.data;
   switch (frame.t) {
     case "ready":
@@ -78,7 +92,12 @@ export function parseKernelFrame({ header, payload }: Frame): KernelEvent {
     case "stream":
       return { type: "stream", stream: frame.s, offset: frame.o, data: payload };
     case "display":
-      return { type: "display", kind: frame.kind, data: toBundle(frame.parts, payload), metadata: frame.metadata };
+      return {
+        type: "display",
+        kind: frame.kind,
+        data: toBundle(frame.parts, payload),
+        metadata: frame.metadata,
+      };
     case "error":
       return {
         type: "error",
@@ -124,10 +143,12 @@ function toBundle(parts: [string, number][], payload: Buffer): Record<string, st
 }
 
 const SIGNATURES: Record<string, (bytes: Buffer) => boolean> = {
-  "image/png": (bytes) => bytes.subarray(0, 8).equals(Buffer.from("89504e470d0a1a0a", "hex")) && isSanePng(bytes),
+  "image/png": (bytes) =>
+    bytes.subarray(0, 8).equals(Buffer.from("89504e470d0a1a0a", "hex")) && isSanePng(bytes),
   "image/jpeg": (bytes) => bytes.subarray(0, 3).equals(Buffer.from("ffd8ff", "hex")),
   "image/gif": (bytes) => bytes.toString("latin1", 0, 4) === "GIF8",
-  "image/webp": (bytes) => bytes.toString("latin1", 0, 4) === "RIFF" && bytes.toString("latin1", 8, 12) === "WEBP",
+  "image/webp": (bytes) =>
+    bytes.toString("latin1", 0, 4) === "RIFF" && bytes.toString("latin1", 8, 12) === "WEBP",
 };
 
 /** Raw bytes of a binary part; IPython's own formatters give base64 text. Null when it is not what it says. */

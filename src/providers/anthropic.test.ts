@@ -419,7 +419,7 @@ describe("failures", () => {
     ]);
     for await (const event of provider.stream(request, new AbortController().signal))
       if (event.type === "start") break;
-    await closed;
+    await expect(closed).resolves.toBeUndefined();
   });
 });
 

@@ -194,7 +194,7 @@ export function createToolInput(): ToolInput {
     if (state === "key") text += '"":null';
     if (state === "colon") text += ":null";
     if (state === "value") text += "null";
-    for (const bracket of stack.split("").reverse()) text += bracket === "{" ? "}" : "]";
+    for (const bracket of stack.split("").toReversed()) text += bracket === "{" ? "}" : "]";
     return text;
   }
 }

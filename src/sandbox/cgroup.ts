@@ -9,7 +9,17 @@
  * version 1 has a hierarchy for each controller. Without root or a delegated group there is none; the
  * keeper then counts by itself (`watch` in python/kernel/keeper.py).
  */
-import { accessSync, chownSync, constants, existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import {
+  accessSync,
+  chownSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 
 export interface ControlGroups {
@@ -26,11 +36,18 @@ const CONTROLLERS = ["memory", "pids", "cpu"];
 const ROOT = "/sys/fs/cgroup";
 
 /** Makes the groups, or gives null with the reason why there are none. */
-export function prepareControlGroups(user: number): { groups: ControlGroups | null; reason: string } {
+export function prepareControlGroups(user: number): {
+  groups: ControlGroups | null;
+  reason: string;
+} {
   const name = `curta-${process.pid}`;
   try {
-    if (existsSync(join(ROOT, "cgroup.controllers"))) return { groups: prepareUnified(name, user), reason: "" };
-    if (process.getuid?.() === 0 && CONTROLLERS.every((controller) => existsSync(join(ROOT, controller, "cgroup.procs")))) {
+    if (existsSync(join(ROOT, "cgroup.controllers")))
+      return { groups: prepareUnified(name, user), reason: "" };
+    if (
+      process.getuid?.() === 0 &&
+      CONTROLLERS.every((controller) => existsSync(join(ROOT, controller, "cgroup.procs")))
+    ) {
       return { groups: prepareHierarchies(name, user), reason: "" };
     }
     return { groups: null, reason: "no control groups that this user may write" };
@@ -47,20 +64,33 @@ function prepareHierarchies(name: string, user: number): ControlGroups {
     chownSync(folder, user, user);
     folders[controller] = folder;
   }
-  return { version: 1, folders, adopt: () => {}, remove: () => Object.values(folders).forEach(removeTree) };
+  return {
+    version: 1,
+    folders,
+    adopt: () => {},
+    remove: () => Object.values(folders).forEach(removeTree),
+  };
 }
 
 function prepareUnified(name: string, user: number): ControlGroups {
   const asRoot = process.getuid?.() === 0;
-  const parent = asRoot ? ROOT : join(ROOT, readFileSync("/proc/self/cgroup", "utf8").trim().split("::")[1] ?? "");
+  const parent = asRoot
+    ? ROOT
+    : join(ROOT, readFileSync("/proc/self/cgroup", "utf8").trim().split("::")[1] ?? "");
   const folder = join(parent, name);
   mkdirSync(folder);
   try {
     const controllers = readFileSync(join(folder, "cgroup.controllers"), "utf8").split(/\s+/);
-    const missing = CONTROLLERS.filter((controller) => !controllers.includes(controller) && controller !== "cpu");
-    if (missing.length > 0) throw new Error(`the controllers ${missing.join(", ")} are not delegated`);
+    const missing = CONTROLLERS.filter(
+      (controller) => !controllers.includes(controller) && controller !== "cpu",
+    );
+    if (missing.length > 0)
+      throw new Error(`the controllers ${missing.join(", ")} are not delegated`);
     const wanted = CONTROLLERS.filter((controller) => controllers.includes(controller));
-    writeFileSync(join(folder, "cgroup.subtree_control"), wanted.map((controller) => `+${controller}`).join(" "));
+    writeFileSync(
+      join(folder, "cgroup.subtree_control"),
+      wanted.map((controller) => `+${controller}`).join(" "),
+    );
     mkdirSync(join(folder, "zygote"));
     for (const path of [folder, join(folder, "zygote")]) {
       accessSync(join(path, "cgroup.procs"), constants.W_OK);

@@ -10,7 +10,13 @@ import type { Config } from "../config.ts";
 import { GatewayError } from "../errors.ts";
 import type { Keeper } from "./keeper.ts";
 import type { Pool, Sandbox } from "./pool.ts";
-import type { Container, Containers, ExecuteOptions, ExecutionEvent, WorkspaceFile } from "./sandbox.ts";
+import type {
+  Container,
+  Containers,
+  ExecuteOptions,
+  ExecutionEvent,
+  WorkspaceFile,
+} from "./sandbox.ts";
 import type { Session } from "./session.ts";
 
 const SWEEP_MS = 15_000;
@@ -28,7 +34,11 @@ interface Entry {
   container: Container;
 }
 
-export function createContainers(pool: Pool, config: Config, now: () => number = Date.now): Containers {
+export function createContainers(
+  pool: Pool,
+  config: Config,
+  now: () => number = Date.now,
+): Containers {
   const entries = new Map<string, Entry>();
   const idleMs = config.containerIdleMinutes * 60_000;
   const sweeper = setInterval(sweep, SWEEP_MS);
@@ -78,7 +88,8 @@ export function createContainers(pool: Pool, config: Config, now: () => number =
         },
         execute: (options, signal) => execute(entry, options, signal),
         writeFile: (path, bytes) => writeFile(entry, path, bytes),
-        readFile: async (path) => (await entry.keeper.request("get", { path, max: config.uploadMb << 20 })).payload,
+        readFile: async (path) =>
+          (await entry.keeper.request("get", { path, max: config.uploadMb << 20 })).payload,
         listFiles: () => listFiles(entry),
       },
     };
@@ -86,9 +97,16 @@ export function createContainers(pool: Pool, config: Config, now: () => number =
     return entry;
   }
 
-  async function* execute(entry: Entry, options: ExecuteOptions, signal: AbortSignal): AsyncGenerator<ExecutionEvent> {
+  async function* execute(
+    entry: Entry,
+    options: ExecuteOptions,
+    signal: AbortSignal,
+  ): AsyncGenerator<ExecutionEvent> {
     if (options.language !== "python") {
-      throw new GatewayError("invalid_request", `This container runs "python" only, not "${options.language}".`);
+      throw new GatewayError(
+        "invalid_request",
+        `This container runs "python" only, not "${options.language}".`,
+      );
     }
     const release = await enter(entry, signal);
     try {
@@ -103,7 +121,11 @@ export function createContainers(pool: Pool, config: Config, now: () => number =
   /** Waits for the calls before this one. Resolves with what lets the next one in. */
   async function enter(entry: Entry, signal: AbortSignal): Promise<() => void> {
     if (entry.waiting > config.containerQueue) {
-      throw new GatewayError("rate_limit", `${config.containerQueue} calls wait for this container already.`, { retryAfterSeconds: 5 });
+      throw new GatewayError(
+        "rate_limit",
+        `${config.containerQueue} calls wait for this container already.`,
+        { retryAfterSeconds: 5 },
+      );
     }
     const before = entry.tail;
     let leave: () => void = () => {};
@@ -127,7 +149,10 @@ export function createContainers(pool: Pool, config: Config, now: () => number =
 
   async function writeFile(entry: Entry, path: string, bytes: Uint8Array): Promise<void> {
     if (bytes.length > config.uploadMb << 20) {
-      throw new GatewayError("request_too_large", `A file may have ${config.uploadMb} MiB at most.`);
+      throw new GatewayError(
+        "request_too_large",
+        `A file may have ${config.uploadMb} MiB at most.`,
+      );
     }
     entry.lastUsedMs = now();
     await entry.keeper.request("put", { path }, bytes);
@@ -165,9 +190,13 @@ export function createContainers(pool: Pool, config: Config, now: () => number =
       .toSorted((one, other) => one.lastUsedMs - other.lastUsedMs);
     const oldest = idle[0];
     if (oldest === undefined) {
-      throw new GatewayError("overloaded", `All ${config.containers} containers are in use; delete one or raise CURTA_CONTAINERS.`, {
-        retryAfterSeconds: 30,
-      });
+      throw new GatewayError(
+        "overloaded",
+        `All ${config.containers} containers are in use; delete one or raise CURTA_CONTAINERS.`,
+        {
+          retryAfterSeconds: 30,
+        },
+      );
     }
     remove(oldest);
   }

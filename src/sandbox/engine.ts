@@ -2,7 +2,7 @@
 import type { Config } from "../config.ts";
 import { createContainers } from "./containers.ts";
 import { createPool } from "./pool.ts";
-import { probeContainer, requireProtections } from "./probe.ts";
+import { probeContainer, requireProtections, type Protection } from "./probe.ts";
 import type { Containers } from "./sandbox.ts";
 import type { Environment } from "./environment.ts";
 import { startZygote } from "./zygote.ts";
@@ -16,12 +16,14 @@ export interface EngineLog {
  * Resolves when code can run, and the host has shown that it enforces what it must. Throws a
  * `GatewayError` with one sentence when it cannot.
  */
-export async function startContainers(config: Config, environment: Environment, log: EngineLog): Promise<Containers> {
-  const containers = await startSandbox(config, environment, log);
+export async function startContainers(
+  config: Config,
+  environment: Environment,
+  log: EngineLog,
+): Promise<Containers> {
+  const { containers, protections } = await startSandbox(config, environment, log);
   try {
-    const container = await containers.create();
-    requireProtections(await probeContainer(container), config.weaken);
-    await containers.delete(container.id);
+    requireProtections(protections, config.weaken);
     return containers;
   } catch (error) {
     await containers.close();
@@ -29,8 +31,12 @@ export async function startContainers(config: Config, environment: Environment, 
   }
 }
 
-/** The same without the proof. */
-export async function startSandbox(config: Config, environment: Environment, log: EngineLog): Promise<Containers> {
+/** The same for a host that may lack something: says what was found and leaves the judgement to the caller. */
+export async function startSandbox(
+  config: Config,
+  environment: Environment,
+  log: EngineLog,
+): Promise<{ containers: Containers; protections: Protection[] }> {
   const pool = await createPool({
     size: config.pool,
     limits: {
@@ -45,5 +51,14 @@ export async function startSandbox(config: Config, environment: Environment, log
     startZygote: () => startZygote(config, environment, (line) => log.debug(`zygote: ${line}`)),
     warn: (message) => log.warn(message),
   });
-  return createContainers(pool, config);
+  const containers = createContainers(pool, config);
+  try {
+    const container = await containers.create();
+    const protections = await probeContainer(container, pool.controlGroups);
+    await containers.delete(container.id);
+    return { containers, protections };
+  } catch (error) {
+    await containers.close();
+    throw error;
+  }
 }

@@ -19,7 +19,11 @@ export type KeeperEvent =
   | { type: "closed" };
 
 export interface Keeper {
-  request(operation: string, fields?: object, payload?: Uint8Array): Promise<{ fields: Record<string, unknown>; payload: Buffer }>;
+  request(
+    operation: string,
+    fields?: object,
+    payload?: Uint8Array,
+  ): Promise<{ fields: Record<string, unknown>; payload: Buffer }>;
   /** Sends a request whose answer nobody needs. */
   tell(operation: string, fields?: object): void;
   onEvent: (event: KeeperEvent) => void;
@@ -35,7 +39,11 @@ const reports = z.discriminatedUnion("ev", [
   z.object({ ev: z.literal("failed"), message: z.string() }),
   z.object({ ev: z.literal("tail"), s: z.union([z.literal(1), z.literal(2)]), o: z.number() }),
 ]);
-const answers = z.looseObject({ re: z.number(), refused: z.string().optional(), message: z.string().optional() });
+const answers = z.looseObject({
+  re: z.number(),
+  refused: z.string().optional(),
+  message: z.string().optional(),
+});
 
 const REFUSALS: Record<string, ErrorCode> = {
   not_found: "not_found",
@@ -45,8 +53,8 @@ const REFUSALS: Record<string, ErrorCode> = {
 };
 
 interface Waiting {
-  resolve(answer: { fields: Record<string, unknown>; payload: Buffer }): void;
-  reject(error: Error): void;
+  resolve: (answer: { fields: Record<string, unknown>; payload: Buffer }) => void;
+  reject: (error: Error) => void;
   timer: NodeJS.Timeout;
 }
 
@@ -112,7 +120,10 @@ export function createKeeper(socket: Socket, payloadBytesMax: number): Keeper {
     waiting.delete(re);
     clearTimeout(entry.timer);
     if (refused === undefined) entry.resolve({ fields, payload: frame.payload });
-    else entry.reject(new GatewayError(REFUSALS[refused] ?? "internal", message ?? "The keeper refused."));
+    else
+      entry.reject(
+        new GatewayError(REFUSALS[refused] ?? "internal", message ?? "The keeper refused."),
+      );
   }
 }
 

@@ -22,6 +22,7 @@ export interface Pool {
   /** A session that has run nothing. Throws `overloaded` when none can be made in time. */
   take(): Promise<Sandbox>;
   readonly ready: number;
+  readonly controlGroups: Zygote["controlGroups"];
   close(): Promise<void>;
 }
 
@@ -39,11 +40,12 @@ const RESTART_PAUSE_MS = [200, 1000, 5000, 15_000, 60_000];
 export async function createPool(options: PoolOptions): Promise<Pool> {
   let zygote: Promise<Zygote> = options.startZygote();
   let deaths = 0;
-  let closed = false;
+  const state = { closed: false };
   let making = 0;
   const waiting: (() => void)[] = [];
   const shelf: Sandbox[] = [];
-  watch(await zygote);
+  const first = await zygote;
+  watch(first);
   refill();
 
   return {
@@ -57,11 +59,12 @@ export async function createPool(options: PoolOptions): Promise<Pool> {
       refill();
       return await make();
     },
+    controlGroups: first.controlGroups,
     get ready() {
       return shelf.length;
     },
     async close() {
-      closed = true;
+      state.closed = true;
       for (const { session } of shelf) session.close();
       const process = await zygote.catch(() => null);
       await process?.close();
@@ -72,7 +75,7 @@ export async function createPool(options: PoolOptions): Promise<Pool> {
     if (making >= MAKING_MAX) await new Promise<void>((resolve) => waiting.push(resolve));
     making += 1;
     try {
-      if (closed) throw new GatewayError("overloaded", "The server is shutting down.");
+      if (state.closed) throw new GatewayError("overloaded", "The server is shutting down.");
       const process = await zygote;
       const connection = await process.connect(randomUUID());
       const keeper = createKeeper(connection.keeper, options.transferBytesMax);
@@ -87,20 +90,21 @@ export async function createPool(options: PoolOptions): Promise<Pool> {
 
   function refill(): void {
     const missing = options.size - shelf.length - making;
-    for (let count = 0; count < missing && !closed; count += 1) {
+    for (let count = 0; count < missing && !state.closed; count += 1) {
       make().then(
         (sandbox) => {
-          if (closed || shelf.length >= options.size) sandbox.session.close();
+          if (state.closed || shelf.length >= options.size) sandbox.session.close();
           else shelf.push(sandbox);
         },
-        (error: unknown) => closed || options.warn(`a container could not be made ready: ${String(error)}`),
+        (error: unknown) =>
+          state.closed || options.warn(`a container could not be made ready: ${String(error)}`),
       );
     }
   }
 
   function watch(process: Zygote): void {
     void process.exited.then(async (sentence) => {
-      if (closed) return;
+      if (state.closed) return;
       options.warn(`${sentence}; starting another`);
       zygote = restartAfterPause();
       try {
@@ -121,7 +125,7 @@ export async function createPool(options: PoolOptions): Promise<Pool> {
       try {
         return await options.startZygote();
       } catch (error) {
-        if (closed || deaths > 10) throw error;
+        if (state.closed || deaths > 10) throw error;
         options.warn(String(error));
       }
     }

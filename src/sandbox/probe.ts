@@ -45,7 +45,10 @@ const PROBE_MS_MAX = 10_000;
 const AF_UNIX = 1;
 
 /** Runs the probe in a container that has run nothing. Throws `internal` when it gives no report. */
-export async function probeContainer(container: Container): Promise<Protection[]> {
+export async function probeContainer(
+  container: Container,
+  controlGroups: number | string,
+): Promise<Protection[]> {
   const code = readFileSync(new URL("../../python/kernel/probe.py", import.meta.url), "utf8");
   let output = "";
   let problem = "it printed nothing";
@@ -55,7 +58,7 @@ export async function probeContainer(container: Container): Promise<Protection[]
     if (event.type === "done" && event.error !== null) problem = event.error.traceback;
   }
   try {
-    return judge(report.parse(JSON.parse(output)));
+    return judge(report.parse(JSON.parse(output)), controlGroups);
   } catch (cause) {
     throw new GatewayError("internal", `The sandbox's self-test failed: ${problem}`, { cause });
   }
@@ -64,20 +67,50 @@ export async function probeContainer(container: Container): Promise<Protection[]
 /** Throws one sentence naming what is missing, unless the operator has given it up. */
 export function requireProtections(protections: readonly Protection[], weaken: string): void {
   const givenUp = new Set(weaken.split(",").map((name) => name.trim()));
-  const missing = protections.filter(({ name, enforced, required }) => required && !enforced && !givenUp.has(name));
+  const missing = protections.filter(
+    ({ name, enforced, required }) => required && !enforced && !givenUp.has(name),
+  );
   if (missing.length === 0) return;
-  const list = missing.map(({ name, detail, remedy }) => `${name} (${detail}; ${remedy})`).join(", ");
-  throw new GatewayError("internal", `This host does not enforce: ${list}. Set CURTA_WEAKEN to the names to do without them.`);
+  const list = missing
+    .map(({ name, detail, remedy }) => `${name} (${detail}; ${remedy})`)
+    .join(", ");
+  throw new GatewayError(
+    "internal",
+    `This host does not enforce: ${list}. Set CURTA_WEAKEN to the names to do without them.`,
+  );
 }
 
-function judge(found: z.infer<typeof report>): Protection[] {
+function judge(found: z.infer<typeof report>, controlGroups: number | string): Protection[] {
   const hostPaths = found.mounts.split("\n").filter((line) => line.split(" ")[4] === "/");
   const refused = (answer: string) => answer !== "done";
-  const grouped = found.group.split("\n").filter((line) => line !== "");
-  const rows: [name: string, enforced: boolean, required: boolean, detail: string, remedy: string][] = [
-    ["unprivileged-user", found.user === 1000, true, `code runs as user ${found.user} of its own namespace`, NAMESPACES],
-    ["capabilities", found.capabilities.every((set) => /^0+$/.test(set)), true, "every capability set is empty", KERNEL],
-    ["no-new-privileges", found.noNewPrivileges === "1", true, "no program can raise rights", KERNEL],
+  const rows: [
+    name: string,
+    enforced: boolean,
+    required: boolean,
+    detail: string,
+    remedy: string,
+  ][] = [
+    [
+      "unprivileged-user",
+      found.user === 1000,
+      true,
+      `code runs as user ${found.user} of its own namespace`,
+      NAMESPACES,
+    ],
+    [
+      "capabilities",
+      found.capabilities.every((set) => /^0+$/.test(set)),
+      true,
+      "every capability set is empty",
+      KERNEL,
+    ],
+    [
+      "no-new-privileges",
+      found.noNewPrivileges === "1",
+      true,
+      "no program can raise rights",
+      KERNEL,
+    ],
     ["seccomp", found.seccomp === "2", true, "system calls pass an allow-list", KERNEL],
     ["no-programs", refused(found.exec), true, `execve answers ${found.exec}`, KERNEL],
     [
@@ -101,7 +134,13 @@ function judge(found: z.infer<typeof report>): Protection[] {
       `writing to it answers ${found.writeRoot}`,
       NAMESPACES,
     ],
-    ["own-files", hostPaths.length === 0, true, `the file tree holds ${found.root.length} folders, none of the host's`, NAMESPACES],
+    [
+      "own-files",
+      hostPaths.length === 0,
+      true,
+      `the file tree holds ${found.root.length} folders, none of the host's`,
+      NAMESPACES,
+    ],
     [
       "own-processes",
       found.processes.length <= 3 && refused(found.keeperMemory),
@@ -109,26 +148,56 @@ function judge(found: z.infer<typeof report>): Protection[] {
       `${found.processes.length} processes in sight; the keeper's memory answers ${found.keeperMemory}`,
       NAMESPACES,
     ],
-    ["kernel-settings", found.kernelSettings.length === 0, true, "/proc/sys is covered", NAMESPACES],
+    [
+      "kernel-settings",
+      found.kernelSettings.length === 0,
+      true,
+      "/proc/sys is covered",
+      NAMESPACES,
+    ],
     [
       "limits",
-      found.limits.CORE === 0 && (found.limits.DATA ?? -1) > 0 && (found.limits.NPROC ?? -1) > 0 && (found.limits.FSIZE ?? -1) > 0,
+      found.limits.CORE === 0 &&
+        (found.limits.DATA ?? -1) > 0 &&
+        (found.limits.NPROC ?? -1) > 0 &&
+        (found.limits.FSIZE ?? -1) > 0,
       true,
       `memory, processes, file sizes and descriptors are bounded`,
       KERNEL,
     ],
-    ["own-host-name", found.host === "sandbox", true, `the host is called ${found.host}`, NAMESPACES],
+    [
+      "own-host-name",
+      found.host === "sandbox",
+      true,
+      `the host is called ${found.host}`,
+      NAMESPACES,
+    ],
     [
       "control-group",
-      grouped.length > 0 && grouped.some((line) => /(^0:|memory)/.test(line) && line.endsWith(":/")),
+      typeof controlGroups === "number",
       false,
-      "the kernel counts memory and processes of each container",
+      typeof controlGroups === "number"
+        ? `version ${controlGroups}: the kernel counts memory and processes of each container`
+        : controlGroups,
       "run as root, or start with systemd-run --user --scope -p Delegate=yes; without it the keeper counts",
     ],
-    ["own-clock", found.uptime < Math.min(3600, uptime() / 2), false, "clocks count from the container's start", "needs Linux 5.6 with time namespaces"],
+    [
+      "own-clock",
+      found.uptime < Math.min(3600, uptime() / 2),
+      false,
+      "clocks count from the container's start",
+      "needs Linux 5.6 with time namespaces",
+    ],
   ];
-  return rows.map(([name, enforced, required, detail, remedy]) => ({ name, enforced, required, detail, remedy }));
+  return rows.map(([name, enforced, required, detail, remedy]) => ({
+    name,
+    enforced,
+    required,
+    detail,
+    remedy,
+  }));
 }
 
-const NAMESPACES = "allow user namespaces: sysctl kernel.unprivileged_userns_clone=1, user.max_user_namespaces > 0";
+const NAMESPACES =
+  "allow user namespaces: sysctl kernel.unprivileged_userns_clone=1, user.max_user_namespaces > 0";
 const KERNEL = "needs Linux 5.10 or newer with seccomp";

@@ -88,9 +88,17 @@ interface Cell {
   stderrTail: string;
 }
 
-export function createSession(channel: Socket, keeper: Keeper, token: Buffer, limits: SessionLimits): Session {
+export function createSession(
+  channel: Socket,
+  keeper: Keeper,
+  token: Buffer,
+  limits: SessionLimits,
+): Session {
   const reader = new FrameReader(
-    { headerBytes: 1 << 20, payloadBytes: Math.max(limits.displayBytes * 2, limits.outputBytes + 4096) },
+    {
+      headerBytes: 1 << 20,
+      payloadBytes: Math.max(limits.displayBytes * 2, limits.outputBytes + 4096),
+    },
     token,
   );
   let alive = true;
@@ -236,7 +244,12 @@ export function createSession(channel: Socket, keeper: Keeper, token: Buffer, li
         return;
       case "error":
         if (cell === null) return;
-        cell.error = { name: event.name, message: event.message, traceback: event.traceback, line: event.line };
+        cell.error = {
+          name: event.name,
+          message: event.message,
+          traceback: event.traceback,
+          line: event.line,
+        };
         cell.variables = event.variables;
         return;
       case "done":
@@ -281,7 +294,10 @@ export function createSession(channel: Socket, keeper: Keeper, token: Buffer, li
       cell.truncated = true;
       return;
     }
-    cell.emit({ type: "output", output: { type: event.kind, data: event.data, metadata: event.metadata } });
+    cell.emit({
+      type: "output",
+      output: { type: event.kind, data: event.data, metadata: event.metadata },
+    });
   }
 
   function onKeeperEvent(event: KeeperEvent): void {
@@ -369,7 +385,8 @@ export function createSession(channel: Socket, keeper: Keeper, token: Buffer, li
       type: "done",
       status,
       error: withMemoryAdvice(ended, status),
-      return_code: status === "ok" ? 0 : done?.code || (ended.death?.signal ? 128 + ended.death.signal : 1),
+      return_code:
+        status === "ok" ? 0 : done?.code || (ended.death?.signal ? 128 + ended.death.signal : 1),
       usage: {
         wall_ms: Math.round((performance.now() - ended.startedAt) * 1000) / 1000,
         cpu_ms: done?.cpuMs ?? 0,
@@ -383,8 +400,13 @@ export function createSession(channel: Socket, keeper: Keeper, token: Buffer, li
   async function* collect(ended: Cell): AsyncGenerator<ExecutionEvent> {
     const folder = String(ended.number).padStart(6, "0");
     try {
-      const answer = await keeper.request("collect", { folder, count: limits.fileCount, max: limits.fileBytes });
-      for (const file of toFiles(answer, ended.done?.shownFiles ?? [])) yield { type: "file", file };
+      const answer = await keeper.request("collect", {
+        folder,
+        count: limits.fileCount,
+        max: limits.fileBytes,
+      });
+      for (const file of toFiles(answer, ended.done?.shownFiles ?? []))
+        yield { type: "file", file };
     } catch {
       // The container ended meanwhile: its files went with it, and the next call says so.
     }
@@ -410,9 +432,12 @@ export function createSession(channel: Socket, keeper: Keeper, token: Buffer, li
   }
 }
 
-const KEPT = "The session is back where it was before this call: its variables are kept, this call's are not. Files that were written stay.";
-const LOST = "The interpreter had to be started anew: all variables are gone. Files that were written stay.";
-const STILL_THERE = "The code was stopped; the session's variables are still there, with what the code had changed until then.";
+const KEPT =
+  "The session is back where it was before this call: its variables are kept, this call's are not. Files that were written stay.";
+const LOST =
+  "The interpreter had to be started anew: all variables are gone. Files that were written stay.";
+const STILL_THERE =
+  "The code was stopped; the session's variables are still there, with what the code had changed until then.";
 
 function toStatus(cell: Cell, done: Extract<KernelEvent, { type: "done" }>): ExecutionStatus {
   if (done.status === "interrupted") {
@@ -424,23 +449,44 @@ function toStatus(cell: Cell, done: Extract<KernelEvent, { type: "done" }>): Exe
   return done.status;
 }
 
-function explainDeath(cell: Cell, limits: SessionLimits): { status: ExecutionStatus; error: ExecutionError } {
+function explainDeath(
+  cell: Cell,
+  limits: SessionLimits,
+): { status: ExecutionStatus; error: ExecutionError } {
   const say = (status: ExecutionStatus, name: string, message: string) => {
     const stack = cellFrames(cell.stderrTail);
     const line = /line (\d+)/.exec(stack);
     const traceback = stack === "" ? `${name}: ${message}` : `${stack}\n${name}: ${message}`;
-    return { status, error: { name, message, traceback, line: line === null ? null : Number(line[1]) } };
+    return {
+      status,
+      error: { name, message, traceback, line: line === null ? null : Number(line[1]) },
+    };
   };
   if (cell.stop === "timeout") {
-    return say("timeout", "TimeoutError", `The code did not stop at its limit of ${cell.options.timeoutMs / 1000} s and was ended.`);
+    return say(
+      "timeout",
+      "TimeoutError",
+      `The code did not stop at its limit of ${cell.options.timeoutMs / 1000} s and was ended.`,
+    );
   }
-  if (cell.stop === "abandoned") return say("killed", "Cancelled", "The caller went away and the code did not stop.");
-  if (cell.stop === "nonsense") return say("killed", "ProtocolError", "The code disturbed the interpreter's own channel.");
+  if (cell.stop === "abandoned")
+    return say("killed", "Cancelled", "The caller went away and the code did not stop.");
+  if (cell.stop === "nonsense")
+    return say("killed", "ProtocolError", "The code disturbed the interpreter's own channel.");
   const { signal, code, memory } = cell.death ?? { signal: 0, code: 0, memory: false };
   if (cell.stop === "memory" || memory) {
-    return say("out_of_memory", "MemoryError", `The container's ${limits.memoryMb} MiB of memory were used up.`);
+    return say(
+      "out_of_memory",
+      "MemoryError",
+      `The container's ${limits.memoryMb} MiB of memory were used up.`,
+    );
   }
-  if (signal > 0) return say("killed", "Crash", `The interpreter crashed with signal ${signal} (${SIGNALS[signal] ?? "unknown"}).`);
+  if (signal > 0)
+    return say(
+      "killed",
+      "Crash",
+      `The interpreter crashed with signal ${signal} (${SIGNALS[signal] ?? "unknown"}).`,
+    );
   return say("killed", "Exit", `The code ended the interpreter with exit code ${code}.`);
 }
 
@@ -457,7 +503,9 @@ const SIGNALS: Record<number, string> = {
 
 /** The frames of the cell in what faulthandler wrote, newest first as it writes them. */
 function cellFrames(stderr: string): string {
-  const frames = stderr.split("\n").filter((line) => /^\s*File "<cell \d+>", line \d+ in /.test(line));
+  const frames = stderr
+    .split("\n")
+    .filter((line) => /^\s*File "<cell \d+>", line \d+ in /.test(line));
   return frames.length === 0 ? "" : ["Stack, newest first:", ...frames.slice(0, 20)].join("\n");
 }
 
@@ -471,15 +519,25 @@ function withMemoryAdvice(cell: Cell, status: ExecutionStatus): ExecutionError |
   return { ...error, traceback: `${error.traceback}\n${sentence}` };
 }
 
-function toFiles(answer: { fields: Record<string, unknown>; payload: Buffer }, shown: string[]): OutputFile[] {
-  const listed = Array.isArray(answer.fields.files) ? (answer.fields.files as [string, number][]) : [];
+function toFiles(
+  answer: { fields: Record<string, unknown>; payload: Buffer },
+  shown: string[],
+): OutputFile[] {
+  const listed = Array.isArray(answer.fields.files)
+    ? (answer.fields.files as [string, number][])
+    : [];
   let position = 0;
   const files: OutputFile[] = [];
   for (const [filename, size] of listed) {
     if (size < 0) continue;
     const bytes = answer.payload.subarray(position, position + size);
     position += size;
-    files.push({ filename, mimeType: mimeTypeOf(filename), bytes, displayed: shown.includes(filename) });
+    files.push({
+      filename,
+      mimeType: mimeTypeOf(filename),
+      bytes,
+      displayed: shown.includes(filename),
+    });
   }
   return files;
 }

@@ -12,7 +12,20 @@
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { chownSync, chmodSync, cpSync, existsSync, lstatSync, mkdirSync, readlinkSync, mkdtempSync, renameSync, rmSync, readdirSync, readFileSync } from "node:fs";
+import {
+  chownSync,
+  chmodSync,
+  cpSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readlinkSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  readdirSync,
+  readFileSync,
+} from "node:fs";
 import { createHash } from "node:crypto";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
@@ -33,6 +46,8 @@ export interface Connection {
 }
 
 export interface Zygote {
+  /** Version of the control groups that containers get, or the reason why there are none. */
+  readonly controlGroups: 1 | 2 | string;
   connect(container: string): Promise<Connection>;
   /** Resolves with a sentence when the process has ended, for whatever reason. */
   readonly exited: Promise<string>;
@@ -46,35 +61,49 @@ const START_MS_MAX = 120_000;
 const CONNECT_MS_MAX = 10_000;
 const SOCKET_PATH_MAX = 100;
 
-const listening = z.object({ ev: z.literal("listening"), baseline: z.number(), python: z.string() });
+const listening = z.object({
+  ev: z.literal("listening"),
+  baseline: z.number(),
+  python: z.string(),
+});
 
-export async function startZygote(config: Config, environment: Environment, log: (line: string) => void): Promise<Zygote> {
+export async function startZygote(
+  config: Config,
+  environment: Environment,
+  log: (line: string) => void,
+): Promise<Zygote> {
   const asRoot = process.getuid?.() === 0;
   const folder = makeSocketFolder(config, asRoot);
   const socketPath = join(folder, "zygote");
   const kernelFolder = installKernel(config);
   const user = asRoot ? SANDBOX_USER : process.getuid!();
-  const { groups } = prepareControlGroups(user);
+  const { groups, reason } = prepareControlGroups(user);
   const words = bubblewrapArguments(config, environment, folder, kernelFolder, groups);
   // The shell waits for a line, so that the process is in its control group before it starts others.
-  const child = spawn("/bin/sh", ["-c", 'read -r _ && exec "$@"', "sh", environment.bubblewrap, ...words], {
-    stdio: ["pipe", "pipe", "pipe"],
-    env: {},
-    cwd: "/",
-    ...(asRoot ? { uid: SANDBOX_USER, gid: SANDBOX_USER } : {}),
-  });
+  const child = spawn(
+    "/bin/sh",
+    ["-c", 'read -r _ && exec "$@"', "sh", environment.bubblewrap, ...words],
+    {
+      stdio: ["pipe", "pipe", "pipe"],
+      env: {},
+      cwd: "/",
+      ...(asRoot ? { uid: SANDBOX_USER, gid: SANDBOX_USER } : {}),
+    },
+  );
   const complaints = keepLastLines(child, log);
   const exited = new Promise<string>((resolve) => {
     child.on("error", (error) => resolve(`bubblewrap could not be started: ${error.message}`));
     child.on("exit", (code, signal) => {
       rmSync(folder, { recursive: true, force: true });
       groups?.remove();
-      resolve(`the sandbox's zygote ended with ${signal ?? `code ${code}`}: ${complaints() || "it said nothing"}`);
+      resolve(
+        `the sandbox's zygote ended with ${signal ?? `code ${code}`}: ${complaints() || "it said nothing"}`,
+      );
     });
   });
-  child.stdin!.on("error", () => {});
+  child.stdin.on("error", () => {});
   if (child.pid !== undefined) groups?.adopt(child.pid);
-  child.stdin!.write("go\n");
+  child.stdin.write("go\n");
   try {
     await waitUntilListening(child, exited);
   } catch (error) {
@@ -82,12 +111,17 @@ export async function startZygote(config: Config, environment: Environment, log:
     throw error;
   }
   return {
+    controlGroups: groups?.version ?? reason,
     exited,
     async connect(container) {
       const token = randomBytes(16);
       const keeper = await open(socketPath, { container, role: "keeper" });
       try {
-        const channel = await open(socketPath, { container, role: "session", token: token.toString("hex") });
+        const channel = await open(socketPath, {
+          container,
+          role: "session",
+          token: token.toString("hex"),
+        });
         return { keeper, channel, token };
       } catch (error) {
         keeper.destroy();
@@ -95,7 +129,7 @@ export async function startZygote(config: Config, environment: Environment, log:
       }
     },
     async close() {
-      child.stdin!.end();
+      child.stdin.end();
       const timer = setTimeout(() => child.kill("SIGKILL"), 2000);
       await exited;
       clearTimeout(timer);
@@ -103,9 +137,14 @@ export async function startZygote(config: Config, environment: Environment, log:
   };
 }
 
-function bubblewrapArguments(config: Config, environment: Environment, socketFolder: string, kernelFolder: string, groups: ControlGroups | null): string[] {
+function bubblewrapArguments(
+  config: Config,
+  environment: Environment,
+  socketFolder: string,
+  kernelFolder: string,
+  groups: ControlGroups | null,
+): string[] {
   const { manifest } = environment;
-  const root = join(environment.sandboxFolder, "root");
   const settings = {
     socket: "/server/zygote",
     kernel: "/kernel",
@@ -117,26 +156,73 @@ function bubblewrapArguments(config: Config, environment: Environment, socketFol
     weaken: config.weaken.split(",").filter((name) => name !== ""),
     cgroup: groups?.version ?? 0,
   };
-  const links = ["usr", "lib", "lib64", "lib32", "bin", "etc"].filter((name) => existsSync(join(root, name)));
-  const devices = ["null", "zero", "full", "random", "urandom"];
   return [
-    ...["--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"],
-    ...["--die-with-parent", "--new-session", "--cap-drop", "ALL", "--hostname", "sandbox", "--clearenv"],
-    ...["--ro-bind", environment.sandboxFolder, "/base"],
-    ...links.flatMap((name) => {
-      const path = join(root, name);
-      return lstatSync(path).isSymbolicLink() ? ["--symlink", readlinkSync(path), `/${name}`] : ["--ro-bind", path, `/${name}`];
-    }),
-    ...["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--dir", "/stage", "--dir", "/workspace"],
-    ...["--tmpfs", "/devices", "--dir", "/devices/shm", "--dir", "/devices/empty"],
-    ...devices.flatMap((name) => ["--dev-bind", `/dev/${name}`, `/devices/${name}`]),
-    ...["--symlink", "/proc/self/fd", "/devices/fd", "--symlink", "/proc/self/fd/0", "/devices/stdin"],
-    ...["--symlink", "/proc/self/fd/1", "/devices/stdout", "--symlink", "/proc/self/fd/2", "/devices/stderr"],
-    ...["--remount-ro", "/devices", "--bind", socketFolder, "/server", "--ro-bind", kernelFolder, "/kernel"],
-    ...Object.entries(groups?.folders ?? {}).flatMap(([name, path]) => ["--bind", path, `/cgroup/${name}`]),
+    ...WALLS,
+    ...rootMounts(environment.sandboxFolder),
+    ...OWN_FOLDERS,
+    ...DEVICES.flatMap((name) => ["--dev-bind", `/dev/${name}`, `/devices/${name}`]),
+    ...DEVICE_LINKS,
+    ...Object.entries(groups?.folders ?? {}).flatMap(([name, path]) =>
+      bind(path, `/cgroup/${name}`),
+    ),
+    ...bind(socketFolder, "/server"),
+    "--ro-bind",
+    kernelFolder,
+    "/kernel",
     ...Object.entries(variables(environment)).flatMap(([name, value]) => ["--setenv", name, value]),
-    ...["--chdir", "/tmp", "--", manifest.executable, "-B", "-S", "-c", LAUNCHER, JSON.stringify(settings)],
+    "--chdir",
+    "/tmp",
+    "--",
+    manifest.executable,
+    "-B",
+    "-S",
+    "-c",
+    LAUNCHER,
+    JSON.stringify(settings),
   ];
+}
+
+const WALLS = (
+  "--unshare-user --unshare-ipc --unshare-pid --unshare-net --unshare-uts --unshare-cgroup-try " +
+  "--die-with-parent --new-session --cap-drop ALL --hostname sandbox --clearenv"
+).split(" ");
+
+/** `/stage` is where a keeper puts its container's tree together; see python/kernel/isolation.py. */
+const OWN_FOLDERS = (
+  "--proc /proc --dev /dev --tmpfs /tmp --dir /stage --dir /workspace " +
+  "--tmpfs /devices --dir /devices/shm --dir /devices/empty"
+).split(" ");
+
+const DEVICES = ["null", "zero", "full", "random", "urandom"];
+
+const DEVICE_LINKS = (
+  "--symlink /proc/self/fd /devices/fd --symlink /proc/self/fd/0 /devices/stdin " +
+  "--symlink /proc/self/fd/1 /devices/stdout --symlink /proc/self/fd/2 /devices/stderr " +
+  "--remount-ro /devices"
+).split(" ");
+
+/** The sandbox's root twice: under /base for the containers, and at the paths that Python is built for. */
+function rootMounts(sandboxFolder: string): string[] {
+  const root = join(sandboxFolder, "root");
+  const names = ["usr", "lib", "lib64", "lib32", "bin", "etc"];
+  return [
+    "--ro-bind",
+    sandboxFolder,
+    "/base",
+    ...names.flatMap((name) => {
+      const path = join(root, name);
+      const status = lstatSync(path, { throwIfNoEntry: false });
+      if (status === undefined) return [];
+      const isLink = status.isSymbolicLink();
+      return isLink
+        ? ["--symlink", readlinkSync(path), `/${name}`]
+        : ["--ro-bind", path, `/${name}`];
+    }),
+  ];
+}
+
+function bind(source: string, target: string): string[] {
+  return ["--bind", source, target];
 }
 
 /** `-S` keeps site's search of other folders out; the data stack's folder is the only one added. */
@@ -192,7 +278,10 @@ function installKernel(config: Config): string {
   if (existsSync(target)) return target;
   mkdirSync(join(config.cache, "kernel"), { recursive: true, mode: 0o755 });
   const building = mkdtempSync(`${target}.`);
-  cpSync(source, join(building, "kernel"), { recursive: true, filter: (path) => !path.includes("__pycache__") });
+  cpSync(source, join(building, "kernel"), {
+    recursive: true,
+    filter: (path) => !path.includes("__pycache__"),
+  });
   openToReaders(building);
   try {
     renameSync(building, target);
@@ -244,7 +333,8 @@ async function waitUntilListening(child: ChildProcess, exited: Promise<string>):
   const heard = new Promise<void>((resolve, reject) => {
     child.stdout!.on("data", (chunk: Buffer) => {
       try {
-        if (reader.read(chunk).some((frame) => listening.safeParse(frame.header).success)) resolve();
+        if (reader.read(chunk).some((frame) => listening.safeParse(frame.header).success))
+          resolve();
       } catch (error) {
         reject(error instanceof Error ? error : new Error(String(error)));
       }
@@ -257,7 +347,9 @@ async function waitUntilListening(child: ChildProcess, exited: Promise<string>):
       throw new GatewayError("internal", `The sandbox did not start: ${sentence}.`);
     }),
     new Promise((_, reject) => {
-      late.addEventListener("abort", () => reject(new GatewayError("internal", "The sandbox did not start within two minutes.")));
+      late.addEventListener("abort", () =>
+        reject(new GatewayError("internal", "The sandbox did not start within two minutes.")),
+      );
     }),
   ]);
 }
@@ -265,8 +357,17 @@ async function waitUntilListening(child: ChildProcess, exited: Promise<string>):
 function open(path: string, hello: object): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = connect(path);
-    socket.setTimeout(CONNECT_MS_MAX, () => socket.destroy(new Error("the zygote does not answer")));
-    socket.once("error", (cause) => reject(new GatewayError("overloaded", "No container could be made just now.", { cause, retryAfterSeconds: 2 })));
+    socket.setTimeout(CONNECT_MS_MAX, () =>
+      socket.destroy(new Error("the zygote does not answer")),
+    );
+    socket.once("error", (cause) =>
+      reject(
+        new GatewayError("overloaded", "No container could be made just now.", {
+          cause,
+          retryAfterSeconds: 2,
+        }),
+      ),
+    );
     socket.once("connect", () => {
       socket.setTimeout(0);
       socket.write(encodeFrame(hello));

@@ -258,11 +258,9 @@ test.each([
 });
 
 test("a container that exists already stands in both places; without one there is no key", async () => {
-  const [start] = await encode([{ ...START, container: CONTAINER } as TurnEvent, END]);
+  const [start] = await encode([{ ...START, container: CONTAINER }, END]);
   expect(start).toMatchObject({ message: { container: { id: "container_1" } } });
-  expect(await collect([START, { ...END, container: null } as TurnEvent])).not.toHaveProperty(
-    "container",
-  );
+  expect(await collect([START, { ...END, container: null }])).not.toHaveProperty("container");
 });
 
 test("a stream without its end is no message", async () => {

@@ -286,8 +286,7 @@ test.each<[string, unknown, string | RegExp]>([
   const problem = await parse(body).catch((thrown: unknown) => thrown);
   expect(problem).toBeInstanceOf(GatewayError);
   expect(problem).toMatchObject({ code: "invalid_request" });
-  if (typeof message === "string") expect((problem as Error).message).toBe(message);
-  else expect((problem as Error).message).toMatch(message);
+  expect((problem as Error).message).toMatch(message);
 });
 
 test("threads are refused so that the official runners send everything", async () => {

@@ -25,11 +25,20 @@ export interface TestServerOptions {
   env?: Record<string, string>;
 }
 
-export async function startServer({ provider, env = {} }: TestServerOptions = {}): Promise<TestServer> {
+export async function startServer({
+  provider,
+  env = {},
+}: TestServerOptions = {}): Promise<TestServer> {
   const data = await mkdtemp(join(tmpdir(), "curta-test-"));
   const cache = process.env.CURTA_CACHE;
   const config = loadConfig({
-    env: { CURTA_PORT: "0", CURTA_LOG: "warn", ...(cache === undefined ? {} : { CURTA_CACHE: cache }), ...env, CURTA_DATA: data },
+    env: {
+      CURTA_PORT: "0",
+      CURTA_LOG: "warn",
+      ...(cache === undefined ? {} : { CURTA_CACHE: cache }),
+      ...env,
+      CURTA_DATA: data,
+    },
   });
   const log = createLog(config, process.stderr);
   const service = await startService(
