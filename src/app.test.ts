@@ -1,7 +1,12 @@
 import { expect, test } from "vitest";
 
+import { MemoryContainers } from "../test/support/memory-containers.ts";
 import { createTestApp } from "../test/support/test-app.ts";
 import type { SendOptions } from "../test/support/test-app.ts";
+import { withoutModel } from "./cli/without-model.ts";
+import { loadConfig } from "./config.ts";
+import { createMessagesHandler } from "./http/messages.ts";
+import { createLog } from "./telemetry/log.ts";
 
 const INVALID = "invalid_request_error";
 
@@ -171,7 +176,6 @@ test.each([
   for (const [method, path] of [
     ["POST", EXECUTE],
     ["PUT", "/v1/containers/container_1/files/big.bin"],
-    ["POST", "/v1/messages"],
   ] as const) {
     const request = new Request(`http://localhost${path}`, {
       method,
@@ -260,18 +264,33 @@ test("an error's envelope has the request id of its header", async () => {
   expect(await answer.json()).toMatchObject({ request_id: answer.headers.get("request-id") });
 });
 
-test("the Messages API gets a body within the limit and the request's id", async () => {
+test("the Messages API gets the request and its id", async () => {
   await using app = await createTestApp();
   const answer = await app.send("POST", "/v1/messages?beta=true", { json: { model: "m" } });
-  expect(await answer.json()).toEqual({
-    requestId: answer.headers.get("request-id"),
-    received: { model: "m" },
+  const requestId = answer.headers.get("request-id");
+  expect(await answer.json()).toEqual({ requestId, received: { model: "m" } });
+});
+
+test.each([
+  ["a form", "application/x-www-form-urlencoded", 400],
+  ["text/plain", "text/plain", 400],
+  ["JSON over the limit", "application/json", 413],
+])("the Messages API refuses %s", async (_name, type, status) => {
+  const config = loadConfig({ env: {}, flags: { data: "/dev/null", requestMb: 1 } });
+  const messages = createMessagesHandler({
+    config,
+    log: createLog({ log: "silent" }),
+    provider: withoutModel,
+    containers: new MemoryContainers(),
+    clock: { now: Date.now },
   });
-  const form = await app.send("POST", "/v1/messages", {
-    body: "{}",
-    headers: { "content-type": "text/plain" },
+  await using app = await createTestApp({ messages });
+  const answer = await app.send("POST", "/v1/messages", {
+    body: `{"x":"${"y".repeat(1024 * 1024)}"}`,
+    headers: { "content-type": type },
   });
-  expect(form.status).toBe(400);
+  const id = answer.headers.get("request-id");
+  expect([answer.status, await answer.json()]).toMatchObject([status, { request_id: id }]);
 });
 
 test("health tells the state, and before a shutdown says so and turns work away", async () => {

@@ -176,14 +176,3 @@ def shorten(text: str, limit: int) -> str:
         return text
     half = limit // 2
     return f"{text[:half]}\n… {len(text) - limit} characters left out …\n{text[-half:]}"
-
-
-def shorten_fatal_error(stderr: bytes) -> bytes:
-    """Leave of a crash's report by faulthandler the frames down to the cell's first, and no module list."""
-    start = stderr.find(b"Fatal Python error: ")
-    if start < 0:
-        return stderr
-    lines = stderr[start:].split(b"\n")
-    cells = [index for index, line in enumerate(lines) if b'File "<cell ' in line]
-    kept = lines[: cells[-1] + 1] if cells else lines[:1]
-    return stderr[:start] + b"\n".join(kept) + b"\n"

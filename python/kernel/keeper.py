@@ -47,6 +47,7 @@ class Keeper:
         self.memory_kills = 0
         self.counts_memory = settings["cgroup"] == 0
         self.main = 0
+        self.output_bytes: int = settings["output_bytes"]
         self.wake_pipe = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self.control, self.session_control = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         # The server wants what is printed as it is printed; bytes per stream that it has, bytes seen last time.
@@ -190,8 +191,16 @@ class Keeper:
         while select.select([self.control], [], [], 0)[0]:
             self.control.recv(64)
         self.watching = self.live = False
+        self.send_last_words()
         self.channel.sendall(self.token)
         self.start_session()
+
+    def send_last_words(self) -> None:
+        """Send what the dead session printed, a crash's report included, before the files are emptied."""
+        for descriptor in (1, 2):
+            data = os.pread(descriptor, self.output_bytes, 0)
+            if data:
+                self.tell({"ev": "tail", "s": descriptor, "o": 0}, data)
 
     def watch(self) -> None:
         """Send what was printed, one look behind, so that displays sent before it arrive before it."""

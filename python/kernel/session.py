@@ -278,8 +278,6 @@ class Session:
         for index, output in enumerate(self.outputs):
             output.sent = 0
             offset, data = output.take_file()
-            if index == 1:
-                data = failure.shorten_fatal_error(data)
             if data:
                 self.send({"t": "stream", "s": index + 1, "o": offset}, data)
             output.end()

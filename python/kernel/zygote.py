@@ -25,6 +25,7 @@ from .cgroup import remove_group
 from .isolation import NAMESPACES, Limits
 from .keeper import start_keeper
 from .protocol import encode_frame, read_frame
+from .remap import remap_memory
 from .shell import Shell
 
 HELLO_SECONDS = 5.0
@@ -134,6 +135,7 @@ def main() -> None:
     gc.collect()
     gc.freeze()
     gc.enable()
+    remap_memory()
     os.write(1, encode_frame({"ev": "listening", "baseline": baseline, "python": sys.version.split()[0]}))
     Zygote(listener, shell, settings).serve()
 

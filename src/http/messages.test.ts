@@ -112,9 +112,13 @@ function setup({ script = lessonScript, execute = notebook, config = {} }: Setup
   return { handle, client, asked, logged };
 }
 
-function post(body: unknown, init: RequestInit = {}): Request {
-  const text = typeof body === "string" ? body : JSON.stringify(body);
-  return new Request("http://curta.test/v1/messages", { method: "POST", body: text, ...init });
+function post(body: unknown, { headers, signal }: RequestInit = {}): Request {
+  return new Request("http://curta.test/v1/messages", {
+    method: "POST",
+    headers: { "content-type": "application/json", ...(headers as Record<string, string>) },
+    body: typeof body === "string" ? body : JSON.stringify(body),
+    signal,
+  });
 }
 
 const LESSON = {
@@ -220,7 +224,7 @@ test("with the beta header the answer is native", async () => {
 });
 
 test.each([
-  ["not json", "{", 400, "invalid_request_error", /^The request body is not valid JSON/],
+  ["not json", "{", 400, "invalid_request_error", /body is not valid JSON/],
   [
     "no max_tokens",
     { ...LESSON, max_tokens: undefined },
@@ -233,7 +237,7 @@ test.each([
     { ...LESSON, x: "x".repeat(1024 * 1024) },
     413,
     "request_too_large",
-    /^The request may have 1048576 bytes at most/,
+    /1048576 bytes at most|larger than 1 MiB/,
   ],
 ])("a body that is %s gets the envelope", async (_, body, status, type, message) => {
   const { handle } = setup({ config: { requestMb: 1 } });

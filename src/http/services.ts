@@ -9,7 +9,7 @@ import type { FilesStore } from "../store/files.ts";
 import type { Logger } from "../telemetry/log.ts";
 import type { InFlight } from "./in-flight.ts";
 
-/** Takes a request whose body is within the limit and JSON by its content type. */
+/** Reads the request's body itself, by the rules of `request-body.ts`. */
 export type MessagesHandler = (
   request: Request,
   context: { requestId: string },

@@ -34,6 +34,7 @@ export function createAnthropicProvider(options: AnthropicOptions): Provider {
 
   return {
     kind: "anthropic",
+    seesImages: true,
     model: options.model || null,
     stream(request, signal) {
       return upstream.retrying(() => sample(upstream, toBody(request), signal), signal);

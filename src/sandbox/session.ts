@@ -85,7 +85,8 @@ interface Cell {
   /** The checkpoint has taken over. */
   restored: boolean;
   memoryBytes: number;
-  stderrTail: string;
+  /** From where faulthandler reports a crash: held back until the end, because most of it is our own frames. */
+  fatalError: string;
 }
 
 export function createSession(
@@ -194,7 +195,7 @@ export function createSession(
       death: null,
       restored: false,
       memoryBytes: 0,
-      stderrTail: "",
+      fatalError: "",
     };
     cell = started;
     channel.write(encodeFrame({ n: number }, Buffer.from(options.code)));
@@ -282,8 +283,7 @@ export function createSession(
     }
     cell.seen[index] = offset + skip + fresh.length;
     const text = cell.decoders[index]!.write(fresh);
-    if (stream === 2) cell.stderrTail = (cell.stderrTail + text).slice(-8000);
-    if (text !== "") cell.emit({ type: stream === 1 ? "stdout" : "stderr", text });
+    emitText(cell, index, text);
   }
 
   function onDisplay(event: Extract<KernelEvent, { type: "display" }>): void {
@@ -373,8 +373,10 @@ export function createSession(
     const ended = cell!;
     for (const [index, decoder] of ended.decoders.entries()) {
       const text = decoder.end();
-      if (text !== "") ended.emit({ type: index === 0 ? "stdout" : "stderr", text });
+      emitText(ended, index, text);
     }
+    const report = shortenFatalError(ended.fatalError);
+    if (report !== "") ended.emit({ type: "stderr", text: report });
     setPhase(0, null);
     clearTimeout(watchTimer);
     if (watching) keeper.tell("rest");
@@ -454,7 +456,7 @@ function explainDeath(
   limits: SessionLimits,
 ): { status: ExecutionStatus; error: ExecutionError } {
   const say = (status: ExecutionStatus, name: string, message: string) => {
-    const stack = cellFrames(cell.stderrTail);
+    const stack = cellFrames(cell.fatalError);
     const line = /line (\d+)/.exec(stack);
     const traceback = stack === "" ? `${name}: ${message}` : `${stack}\n${name}: ${message}`;
     return {
@@ -501,9 +503,33 @@ const SIGNALS: Record<number, string> = {
   31: "forbidden system call",
 };
 
-/** The frames of the cell in what faulthandler wrote, newest first as it writes them. */
-function cellFrames(stderr: string): string {
-  const frames = stderr
+const FATAL_ERROR = "Fatal Python error: ";
+const FATAL_ERROR_CHARACTERS_MAX = 100_000;
+
+function emitText(cell: Cell, stream: number, text: string): void {
+  if (text === "") return;
+  if (stream === 0) {
+    cell.emit({ type: "stdout", text });
+    return;
+  }
+  const start = cell.fatalError === "" ? text.indexOf(FATAL_ERROR) : 0;
+  const plain = start < 0 ? text : text.slice(0, start);
+  if (plain !== "") cell.emit({ type: "stderr", text: plain });
+  if (start >= 0) {
+    cell.fatalError = (cell.fatalError + text.slice(start)).slice(0, FATAL_ERROR_CHARACTERS_MAX);
+  }
+}
+
+/** A crash's report down to the cell's first frame, without our own frames and the list of modules. */
+function shortenFatalError(report: string): string {
+  const lines = report.split("\n");
+  const last = lines.findLastIndex((line) => line.includes('File "<cell '));
+  return report === "" ? "" : `${lines.slice(0, last < 0 ? 1 : last + 1).join("\n")}\n`;
+}
+
+/** The frames of the cell in faulthandler's report, newest first as it writes them. */
+function cellFrames(report: string): string {
+  const frames = report
     .split("\n")
     .filter((line) => /^\s*File "<cell \d+>", line \d+ in /.test(line));
   return frames.length === 0 ? "" : ["Stack, newest first:", ...frames.slice(0, 20)].join("\n");

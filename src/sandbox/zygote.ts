@@ -253,7 +253,6 @@ function variables({ manifest }: Environment): Record<string, string> {
     PYTHONHOME: manifest.home,
     PYTHONDONTWRITEBYTECODE: "1",
     PYTHONUNBUFFERED: "1",
-    PYTHONMALLOC: "malloc",
     IPYTHONDIR: "/tmp/ipython",
     OPENBLAS_NUM_THREADS: "1",
     OMP_NUM_THREADS: "1",

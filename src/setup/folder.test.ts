@@ -12,9 +12,7 @@ let home: string;
 beforeEach(async () => (home = await mkdtemp(join(tmpdir(), "curta-folder-"))));
 afterEach(() => rm(home, { recursive: true }));
 
-test("what a killed run left is not part of the finished folder", async () => {
-  await mkdir(join(home, "place.building"));
-  await writeFile(join(home, "place.building", "half"), "");
+test("a folder is not there until it is complete", async () => {
   await makeFolder(join(home, "place"), (folder) => {
     expect(existsSync(join(home, "place"))).toBe(false);
     return writeFile(join(folder, "whole"), "x");

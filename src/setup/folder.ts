@@ -2,8 +2,8 @@
  * Folders that are complete or not there.
  *
  * A folder is made under a temporary name beside its place and renamed when it is finished. After a kill
- * at any moment the next run finds either the finished folder or remains with a temporary name, which it
- * removes. The set-up lock is held, so nobody else works under that name.
+ * at any moment there is either the finished folder or remains with a temporary name, which the next
+ * set-up removes. The set-up lock is held, so nobody else works under that name.
  */
 import { lstat, mkdir, opendir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
@@ -13,7 +13,8 @@ export async function makeFolder<T>(
   place: string,
   make: (folder: string) => Promise<T>,
 ): Promise<T> {
-  const building = `${place}.building`;
+  // A name of its own for each process: a child that outlived a killed set-up may still write to the old one.
+  const building = `${place}.${process.pid}.building`;
   await rm(building, { recursive: true, force: true });
   await mkdir(building, { recursive: true, mode: 0o755 });
   try {

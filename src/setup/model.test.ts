@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { RequestListener, Server } from "node:http";
@@ -54,7 +54,8 @@ test("a server that ignores ranges starts the file over", async () => {
 test("what the first source delivered before it broke off, the second goes on from", async () => {
   const model = await serve((_request, response) => {
     response.writeHead(200, { "content-length": CONTENT.length });
-    response.write(CONTENT.subarray(0, 150_000), () => response.destroy());
+    response.write(CONTENT.subarray(0, 150_000));
+    void partialHas(model, 150_000).then(() => response.destroy());
   });
   const asked: string[] = [];
   await ensure(model, partsOf(CONTENT, asked));
@@ -85,12 +86,10 @@ test("an interruption keeps what has come", async () => {
   });
   const stop = new AbortController();
   const interrupted = ensure(model, noParts, stop.signal);
-  const partial = `${modelPath(cache, model)}.part`;
-  while (!existsSync(partial) || (await readFile(partial)).length < 200_000)
-    await new Promise(setImmediate);
+  await partialHas(model, 200_000);
   stop.abort();
   await expect(interrupted).rejects.toThrow(/abort/i);
-  expect(await readFile(partial)).toEqual(CONTENT.subarray(0, 200_000));
+  expect(await readFile(`${modelPath(cache, model)}.part`)).toEqual(CONTENT.subarray(0, 200_000));
 });
 
 async function serve(answer: RequestListener): Promise<EmbeddedModel> {
@@ -119,6 +118,11 @@ function ensure(
     reporter: createReporter({ write: () => {} }),
     signal: signal ?? new AbortController().signal,
   });
+}
+
+async function partialHas(model: EmbeddedModel, bytes: number): Promise<void> {
+  const partial = `${modelPath(cache, model)}.part`;
+  while (!existsSync(partial) || statSync(partial).size < bytes) await new Promise(setImmediate);
 }
 
 async function leavePartial(model: EmbeddedModel, bytes: Buffer): Promise<void> {

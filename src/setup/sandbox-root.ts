@@ -23,34 +23,30 @@ import {
   writeFile,
 } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { z } from "zod";
 
 import { GatewayError } from "../errors.ts";
-import { UNPRIVILEGED_UID } from "./bubblewrap.ts";
 import { requireRoom } from "./disk.ts";
 import { readElf } from "./elf.ts";
-import { folderBytes, makeFolder, walk, watchFolder } from "./folder.ts";
+import { makeFolder, walk, watchFolder } from "./folder.ts";
 import { FONT_FAMILIES, copyFonts } from "./fonts.ts";
-import type { SandboxManifest } from "../sandbox/environment.ts";
 import { locateSandbox } from "./locate-sandbox.ts";
 import type { SandboxFolder } from "./locate-sandbox.ts";
-import { pythonName } from "./python.ts";
+import { proveSandbox } from "./prove-sandbox.ts";
 import type { Python } from "./python.ts";
-import { lastLine, run } from "./run.ts";
+import { run } from "./run.ts";
+import { treeOf } from "./sandbox-tree.ts";
+import type { Tree } from "./sandbox-tree.ts";
 import { copySharedLibraries } from "./shared-libraries.ts";
 import { downloadError, requirementsFile } from "./tools.ts";
 import type { PipContext } from "./tools.ts";
 
 /** Raised whenever this builder makes something else from the same input, so that old folders are not used. */
-const BUILDER_VERSION = 1;
+const BUILDER_VERSION = 2;
 
 /** Measured: what the finished tree and the downloads beside it take at most, with some room. */
 const NEEDED_BYTES = 1_600_000_000;
 /** Measured: what uv has unpacked when it is done, for the progress bar. */
 const UNPACKED_BYTES = 800_000_000;
-
-const VERIFY = fileURLToPath(new URL("../../python/setup/verify.py", import.meta.url));
 
 /** Changes with everything that the folder's content depends on, Python's version apart. */
 export function sandboxKey(): string {
@@ -89,10 +85,11 @@ export async function buildSandbox(context: BuildContext): Promise<SandboxFolder
       target: tree.libraries,
       signal,
     });
+    await hideBuildPaths(tree, python);
     await compileAll(tree, python, signal);
     await setPermissions(tree);
     step.end("done");
-    await proveAndDescribe(folder, tree, context);
+    await proveSandbox(folder, tree, context);
   });
   const built = locateSandbox(cache, key);
   if (!built)
@@ -101,27 +98,6 @@ export async function buildSandbox(context: BuildContext): Promise<SandboxFolder
       `The sandbox that was just built is not in ${home}: something removed it; run this again.`,
     );
   return built;
-}
-
-interface Tree {
-  root: string;
-  executable: string;
-  /** Absolute on the host. */
-  standardLibrary: string;
-  site: string;
-  /** Below the root. */
-  libraries: string;
-}
-
-function treeOf(python: Python, root: string): Tree {
-  const standardLibrary = join(root, "usr", python.platformFolder, pythonName(python));
-  return {
-    root,
-    executable: join(root, "usr/bin", pythonName(python)),
-    standardLibrary,
-    site: join(standardLibrary, python.packagesFolder),
-    libraries: join("usr/lib", python.multiarch),
-  };
 }
 
 /** Parts of the standard library that cannot work inside (windows, installers) or would only cost room. */
@@ -151,16 +127,37 @@ async function copyInterpreter(tree: Tree, python: Python): Promise<void> {
     },
   });
   await mkdir(tree.site, { recursive: true });
-  await hideBuildPaths(tree, python);
 }
 
-/** The build's own paths in `sysconfig` name a folder of the host. */
+/**
+ * The interpreter's files name the folder they were built for, which may be under somebody's home.
+ *
+ * Overwritten with `/usr` and as many slashes as keep the length, which is the same folder to everybody who
+ * reads it: the loader's run paths, `sysconfig`. Where the string ends with the prefix, its last part stays:
+ * linkers let a shorter string (there, the version number) share the end of a longer one.
+ */
 async function hideBuildPaths(tree: Tree, python: Python): Promise<void> {
-  if (python.prefix === "/usr") return;
-  for (const name of await readdir(tree.standardLibrary)) {
-    if (!name.startsWith("_sysconfigdata")) continue;
-    const path = join(tree.standardLibrary, name);
-    await writeFile(path, (await readFile(path, "utf8")).replaceAll(python.prefix, "/usr"));
+  const { prefix } = python;
+  if (prefix.length <= "/usr".length) return;
+  const built = Buffer.from(prefix);
+  const same = Buffer.from("/usr".padEnd(prefix.length, "/"));
+  const hide = async (path: string): Promise<void> => {
+    const bytes = await readFile(path);
+    const places: number[] = [];
+    for (let at = bytes.indexOf(built); at >= 0; at = bytes.indexOf(built, at + built.length))
+      places.push(at);
+    for (const at of places) {
+      const whole = bytes[at + built.length] !== 0;
+      same.copy(bytes, at, 0, whole ? built.length : prefix.lastIndexOf("/") + 1);
+    }
+    if (places.length > 0) await writeFile(path, bytes);
+  };
+  await hide(tree.executable);
+  for await (const path of walk(join(tree.root, tree.libraries)))
+    if (basename(path).startsWith("libpython")) await hide(path);
+  for await (const path of walk(tree.standardLibrary)) {
+    if (path.startsWith(tree.site)) continue;
+    if (path.endsWith(".so") || basename(path).startsWith("_sysconfigdata")) await hide(path);
   }
 }
 
@@ -220,6 +217,21 @@ async function prunePackages(site: string): Promise<void> {
   for (const path of doomed) await rm(path, { recursive: true, force: true });
 }
 
+/** Formats that data comes in and that Python does not know by itself. */
+const MIME_TYPES = {
+  ".docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+  ".ipynb": "application/x-ipynb+json",
+  ".jsonl": "application/jsonl",
+  ".md": "text/markdown",
+  ".ods": "application/vnd.oasis.opendocument.spreadsheet",
+  ".parquet": "application/vnd.apache.parquet",
+  ".pptx": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+  ".sqlite": "application/vnd.sqlite3",
+  ".webp": "image/webp",
+  ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+  ".yaml": "application/yaml",
+};
+
 async function writeSystemFiles(tree: Tree, python: Python): Promise<void> {
   const { root } = tree;
   for (const folder of [
@@ -257,7 +269,7 @@ async function writeSystemFiles(tree: Tree, python: Python): Promise<void> {
   );
   await write(
     "mime.types",
-    ...Object.entries(python.mimeTypes).map(
+    ...Object.entries({ ...MIME_TYPES, ...python.mimeTypes }).map(
       ([suffix, type]) => `${type} ${suffix.replace(/^\./, "")}`,
     ),
   );
@@ -311,84 +323,4 @@ async function setPermissions(tree: Tree): Promise<void> {
       if (entry.isDirectory()) await visit(join(folder, entry.name));
   };
   await visit(tree.root);
-}
-
-const reportSchema = z.object({
-  packages: z.record(z.string(), z.string()),
-  fontLists: z.record(z.string().regex(/^fontlist[\w.-]*\.json$/), z.string()),
-  picture: z.string(),
-});
-
-async function proveAndDescribe(folder: string, tree: Tree, context: BuildContext): Promise<void> {
-  const step = context.reporter.step("sandbox: every library loads inside");
-  const inside = (path: string): string => path.slice(tree.root.length);
-  await chmod(folder, 0o755);
-  const mounts = [
-    "--ro-bind",
-    tree.root,
-    "/",
-    "--tmpfs",
-    "/tmp",
-    "--proc",
-    "/proc",
-    "--dev",
-    "/dev",
-  ];
-  const variables = {
-    PYTHONHOME: "/usr",
-    HOME: "/tmp",
-    MPLCONFIGDIR: "/tmp/matplotlib",
-    PYTHONDONTWRITEBYTECODE: "1",
-    PYTHONUTF8: "1",
-  };
-  const setenv = Object.entries(variables).flatMap(([name, value]) => ["--setenv", name, value]);
-  const uid = process.getuid?.() === 0 ? UNPRIVILEGED_UID : undefined;
-  const result = await run(
-    context.bubblewrap,
-    [
-      ...mounts,
-      "--unshare-all",
-      "--die-with-parent",
-      "--clearenv",
-      ...setenv,
-      "--",
-      inside(tree.executable),
-      "-c",
-      readFileSync(VERIFY, "utf8"),
-      JSON.stringify(FONT_FAMILIES),
-    ],
-    { signal: context.signal, uid, cwd: "/" },
-  );
-  if (result.code !== 0) throw explainProof(result.stderr, lastLine(result), context.cache);
-  const report = reportSchema.parse(JSON.parse(result.stdout));
-  const fontListFolder = "/usr/share/curta/matplotlib";
-  for (const [name, text] of Object.entries(report.fontLists))
-    await writeFile(join(tree.root, fontListFolder, name), text, { mode: 0o644 });
-  await writeFile(join(folder, "scripts.png"), Buffer.from(report.picture, "base64"));
-  const manifest: SandboxManifest = {
-    pythonVersion: context.python.version.join("."),
-    executable: inside(tree.executable),
-    home: "/usr",
-    sitePackages: inside(tree.site),
-    libraryPath: `/${tree.libraries}`,
-    fontListFolder,
-    fontFamilies: [...FONT_FAMILIES],
-    packages: report.packages,
-    sizeBytes: await folderBytes(tree.root),
-  };
-  await writeFile(join(folder, "manifest.json"), `${JSON.stringify(manifest, null, 2)}\n`);
-  step.end(`${Object.keys(report.packages).length} packages`);
-}
-
-function explainProof(stderr: string, last: string, cache: string): GatewayError {
-  if (/bwrap: .*Permission denied/i.test(stderr)) {
-    return new GatewayError(
-      "permission",
-      `The sandbox's unprivileged user cannot enter ${cache}: set CURTA_CACHE to a folder that every user can enter, then run this again.`,
-    );
-  }
-  return new GatewayError(
-    "internal",
-    `The sandbox was built but does not work (${last}): this is a fault of Curta or of this system's Python; report it with this line.`,
-  );
 }

@@ -19,6 +19,14 @@ export function wantsChart(request: string): boolean {
   return CHART.test(request);
 }
 
+const RESULTS =
+  /\b(calculat\w*|comput\w*|tell|give|show me|what|which|who|when|how|find|predict|count|list|mean|median|average|total|sum|correlation)\b|[?؟？]/iu;
+
+/** Whether words or numbers are asked for, beside a chart when there is one. */
+export function wantsResults(request: string): boolean {
+  return !wantsChart(request) || RESULTS.test(request);
+}
+
 export type Decision = "program" | "words" | "ask";
 
 /** `ask`: the wording does not tell, and the model has to say. */

@@ -25,10 +25,11 @@ import type {
 import { createStopScanner } from "../stop-scanner.ts";
 import type { TextModel, TextModelRequest } from "../text-model.ts";
 import { CODE_TOOL, toExchanges, type Exchange, type Step } from "./conversation.ts";
-import { decide, wantsChart } from "./decide.ts";
+import { decide, wantsChart, wantsResults } from "./decide.ts";
 import { createNumberCheck } from "./numbers.ts";
 import { findPastedData } from "./pasted-data.ts";
-import { findProblem, isTableError } from "./problem.ts";
+import { findProblem, isTableError, resumeAfter, type Resumption, type Wants } from "./problem.ts";
+import { modernizeLine } from "./modernize.ts";
 import { completeProgram, isRepeating } from "./program-text.ts";
 import { openProgram, type Opening } from "./program-opening.ts";
 import {
@@ -43,6 +44,8 @@ import {
 /** Programs written for one request before the answer says that it did not work. */
 const PROGRAMS_MAX = 5;
 const PLAN_TOKENS = 60;
+const PLAN_BEGINNING = "I will";
+const ROUNDS_MAX = 5;
 const PROGRAM_TOKENS = 1200;
 const ANSWER_TOKENS = 700;
 /** Room kept for the reply when the conversation is fitted into the window. */
@@ -66,7 +69,7 @@ interface Work {
   /** Programs that the model wrote; without the look into the data. */
   attempts: Step[];
   peeked: Step | undefined;
-  chart: boolean;
+  wants: Wants;
 }
 
 export function createHarnessProvider(
@@ -113,7 +116,7 @@ async function* sample(sampling: Sampling): AsyncGenerator<ModelEvent, void, und
 function lookAt(request: ModelRequest): Work {
   const exchanges = toExchanges(request);
   const exchange = exchanges.at(-1)!;
-  const chart = wantsChart(exchange.request);
+  const wants = { chart: wantsChart(exchange.request), results: wantsResults(exchange.request) };
   const attachments =
     exchanges.findLast((candidate) => candidate.attachments.length > 0)?.attachments ?? [];
   const pasted =
@@ -123,8 +126,9 @@ function lookAt(request: ModelRequest): Work {
   const opening = openProgram({
     attachments,
     pasted,
-    wantsChart: chart,
+    wantsChart: wants.chart,
     isTolerant: exchange.steps.some(isTableError),
+    task: pasted === null ? exchange.request : exchange.request.replace(pasted.source, ""),
   });
   const peeked = exchange.steps.find(
     (step) =>
@@ -136,7 +140,7 @@ function lookAt(request: ModelRequest): Work {
     opening,
     attempts: exchange.steps.filter((step) => step !== peeked),
     peeked,
-    chart,
+    wants,
   };
 }
 
@@ -155,8 +159,8 @@ async function nextMove(sampling: Sampling, work: Work): Promise<Move> {
       return "words";
     return work.opening.peek !== null && work.peeked === undefined ? "peek" : "program";
   }
-  if (findProblem(last, work) === null || attempts.length >= PROGRAMS_MAX) return "answer";
-  return attempts.length === 1 ? "repair" : "resample";
+  if (findProblem(last, work.wants) === null || attempts.length >= PROGRAMS_MAX) return "answer";
+  return attempts.length % 2 === 1 ? "repair" : "resample";
 }
 
 /** The model's own word on whether its Python is needed, for requests whose wording does not tell. */
@@ -190,11 +194,8 @@ async function* writeProgram(
   work: Work,
   move: Move,
 ): AsyncGenerator<ModelEvent, End, undefined> {
-  const { attempts, opening, exchange, peeked } = work;
-  const last = attempts.at(-1);
-  const isRepair = move === "repair" && last !== undefined;
-  const before: Tail = peeked === undefined ? [] : toStepMessages(peeked);
-  const tail: Tail = isRepair ? [...before, ...toRepairMessages(last, work)] : before;
+  const { attempts, opening, exchange, peeked, wants } = work;
+  const tail: Tail = peeked === undefined ? [] : toStepMessages(peeked);
   const { messages } = await buildPrompt(
     sampling.model,
     sampling.request,
@@ -204,84 +205,101 @@ async function* writeProgram(
   );
 
   let thought = exchange.steps[0]?.thought ?? "";
-  if (thought === "" || isRepair) {
+  if (exchange.steps.length === 0) {
     yield { type: "thinking-start" };
-    const begin = isRepair ? "The problem was that" : "I will";
-    const said = await collect(
-      generate(sampling, {
-        messages,
-        prefix: begin,
-        stop: ["\n", "```"],
-        maxTokens: Math.min(PLAN_TOKENS, left(sampling)),
-        temperature: 0,
-      }),
-    );
-    thought = begin + said.trimEnd();
+    const limit = Math.min(PLAN_TOKENS, left(sampling));
+    const plan = {
+      messages,
+      prefix: PLAN_BEGINNING,
+      stop: ["\n", "```"],
+      maxTokens: limit,
+      temperature: 0,
+    };
+    thought = PLAN_BEGINNING + (await collect(generate(sampling, plan))).trimEnd();
     yield { type: "thinking-delta", thinking: thought };
     yield { type: "block-end" };
     if (left(sampling) <= 0) return { stopReason: "max_tokens", stopSequence: null };
   }
 
-  yield {
-    type: "tool-use-start",
-    id: `toolu_${randomUUID().replaceAll("-", "")}`,
-    name: CODE_TOOL,
-  };
-  yield { type: "tool-use-delta", partialJson: `{"code":"${toJsonText(opening.code)}` };
+  const last = attempts.at(-1);
+  const resumption =
+    move === "repair" && last !== undefined ? resumeAfter(last, opening.code, wants) : null;
+  const begun = resumption?.code ?? opening.code;
+  const id = `toolu_${randomUUID().replaceAll("-", "")}`;
+  yield { type: "tool-use-start", id, name: CODE_TOOL };
+  yield { type: "tool-use-delta", partialJson: `{"code":"${toJsonText(begun)}` };
   let isCut = false;
   if (move === "peek") {
     yield { type: "tool-use-delta", partialJson: toJsonText(opening.peek ?? "") };
   } else {
-    const temperature = move === "resample" ? (FRESH_TEMPERATURES[attempts.length - 2] ?? 1) : 0;
-    const prefix = `${thought === "" ? "" : `${thought}\n\n`}\`\`\`python\n${opening.code}`;
-    isCut = yield* writeCode(sampling, work, { messages, prefix, temperature });
+    const temperature =
+      move === "resample" ? (FRESH_TEMPERATURES[(attempts.length - 2) / 2] ?? 1) : 0;
+    const prefix = `${thought === "" ? "" : `${thought}\n\n`}\`\`\`python\n${begun}`;
+    isCut = yield* writeCode(sampling, work, { messages, prefix, temperature, resumption });
   }
   yield { type: "tool-use-delta", partialJson: '"}' };
   yield { type: "block-end" };
   return { stopReason: isCut ? "max_tokens" : "tool_use", stopSequence: null };
 }
 
-/** Streams the program; gives whether the request's token limit cut it off. */
+interface Writing extends Pick<TextModelRequest, "messages" | "prefix" | "temperature"> {
+  resumption: Resumption | null;
+}
+
+/** Streams the program line by line; gives whether the request's token limit cut it off. */
 async function* writeCode(
   sampling: Sampling,
   work: Work,
-  { messages, prefix, temperature }: Pick<TextModelRequest, "messages" | "prefix" | "temperature">,
+  { messages, prefix, temperature, resumption }: Writing,
 ): AsyncGenerator<ModelEvent, boolean, undefined> {
+  const failed = resumption?.failed?.trim();
+  const kept = (resumption?.code ?? work.opening.code).slice(work.opening.code.length);
+  const warmer = FRESH_TEMPERATURES.filter((candidate) => candidate > temperature);
+  let heat = temperature;
   let code = "";
-  let continuation = "";
-  // Twice at most: what the model wrote, and what it forgot.
-  for (let round = 0; round < 2; round += 1) {
-    const limit = Math.min(PROGRAM_TOKENS, left(sampling));
-    if (limit <= 0) return true;
-    for await (const text of generate(sampling, {
+  let isComplete = false;
+  // Each round ends the program, or goes on after what the model forgot or may not write again.
+  for (let round = 0; round < ROUNDS_MAX && !isComplete; round += 1) {
+    const maxTokens = Math.min(PROGRAM_TOKENS, left(sampling));
+    if (maxTokens <= 0) return true;
+    let isRefused = false;
+    const request = {
       messages,
       prefix: prefix + code,
       stop: ["```"],
-      maxTokens: limit,
-      temperature,
-    })) {
-      code += text;
-      yield { type: "tool-use-delta", partialJson: toJsonText(text) };
+      maxTokens,
+      temperature: heat,
+    };
+    for await (const line of toLines(generate(sampling, request))) {
+      isRefused = failed !== undefined && line.trim() === failed && warmer.length > 0;
+      if (isRefused) break;
+      const modern = modernizeLine(line);
+      code += modern;
+      yield { type: "tool-use-delta", partialJson: toJsonText(modern) };
       if (isRepeating(code)) return false;
     }
     if (left(sampling) <= 0) return true;
-    continuation = completeProgram(work.opening.code + code, work);
-    if (continuation === "") break;
+    heat = isRefused ? (warmer.shift() ?? 1) : temperature;
+    if (isRefused) continue;
+    const continuation = completeProgram(kept + code, work.wants);
+    isComplete = continuation === "";
     code += continuation;
     yield { type: "tool-use-delta", partialJson: toJsonText(continuation) };
   }
   return false;
 }
 
-function toRepairMessages(step: Step, work: Work): Tail {
-  const problem = findProblem(step, work) ?? "";
-  return [
-    { role: "assistant", content: describeProgram(step) },
-    {
-      role: "user",
-      content: `${problem}\n\nSay in one sentence what the problem was, then write the whole corrected program.`,
-    },
-  ];
+/** Whole lines with their ends, the last one as it is. */
+async function* toLines(pieces: AsyncIterable<string>): AsyncGenerator<string, void, undefined> {
+  let held = "";
+  for await (const piece of pieces) {
+    held += piece;
+    const end = held.lastIndexOf("\n") + 1;
+    if (end === 0) continue;
+    yield* held.slice(0, end).split(/(?<=\n)/);
+    held = held.slice(end);
+  }
+  if (held !== "") yield held;
 }
 
 async function* speak(
@@ -330,7 +348,7 @@ async function* speak(
 }
 
 function toAnswerMessages(step: Step, work: Work): Tail {
-  const problem = findProblem(step, work);
+  const problem = findProblem(step, work.wants);
   const instruction =
     problem === null
       ? "Now answer my request in one to three short sentences, with the numbers exactly as printed. No code, no explanation of the program."

@@ -1,40 +1,74 @@
-/** What is wrong with a program that has been run, in words that a small model can act on. */
+/** What is wrong with a program that has been run, and how the next one begins. */
 import type { Step } from "./conversation.ts";
+import { CHART_BEGINNING, PRINT_BEGINNING } from "./program-text.ts";
+
+export interface Wants {
+  chart: boolean;
+  /** Whether something has to be printed, beside a chart or without one. */
+  results: boolean;
+}
 
 /** Null when the program did what was asked. */
-export function findProblem(step: Step, wants: { chart: boolean }): string | null {
+export function findProblem(step: Step, wants: Wants): string | null {
   if (step.isError) return describeError(step);
-  if (wants.chart && !step.hasImage)
-    return "The program ran, but it showed no chart. Draw the chart with matplotlib and end with plt.show().";
-  if ((step.output ?? "") === "" && !step.hasImage)
-    return "The program ran, but it printed nothing. Print every result with a label.";
+  if (wants.chart && !step.hasImage) return "The program showed no chart.";
+  if (wants.results && (step.output ?? "") === "") return "The program printed no result.";
   return null;
 }
 
+/**
+ * The part of a failed program that the next one keeps. The model goes on from there, with the line that
+ * failed and its error before its eyes; rewriting the whole program, it would mostly repeat itself.
+ */
+export interface Resumption {
+  code: string;
+  /** The line that must not be written again, or null. */
+  failed: string | null;
+}
+
+/** Null when the place is not known, or lies in the lines that the harness wrote. */
+export function resumeAfter(step: Step, opening: string, wants: Wants): Resumption | null {
+  if (!step.code.startsWith(opening)) return null;
+  if (!step.isError) {
+    const beginning = wants.chart && !step.hasImage ? CHART_BEGINNING : PRINT_BEGINNING;
+    return { code: `${step.code.trimEnd()}\n\n${beginning}`, failed: null };
+  }
+  const lines = step.code.split("\n");
+  const number = failingLine(step);
+  const line = number === null ? undefined : lines[number - 1];
+  if (number === null || line === undefined || number <= opening.split("\n").length - 1)
+    return null;
+  const indent = /^\s*/.exec(line)?.[0] ?? "";
+  const kept = lines.slice(0, number - 1).map((text) => `${text}\n`);
+  const reason = lastTracebackLine(step).slice(0, 200);
+  return {
+    code: `${kept.join("")}${indent}# Not \`${line.trim()}\`, which gives ${reason}\n`,
+    failed: line,
+  };
+}
+
 /** The failing line and the last line of the traceback: more confuses the model, less does not help it. */
-function describeError({ code, output }: Step): string {
+function describeError(step: Step): string {
+  const number = failingLine(step);
+  const line = number === null ? "" : (step.code.split("\n")[number - 1]?.trim() ?? "");
+  return `The program failed${line === "" ? "" : ` in the line \`${line}\``}: ${lastTracebackLine(step).slice(0, 400)}`;
+}
+
+function lastTracebackLine({ output }: Step): string {
   const lines = (output ?? "").trimEnd().split("\n");
-  const last =
-    lines.findLast((line) => /^\w[\w.]*(Error|Exception|Warning|Interrupt|Exit)\b/.test(line)) ??
-    lines.at(-1) ??
-    "";
-  const failing = findFailingLine(lines, code);
-  const where = failing === null ? "" : ` in the line \`${failing}\``;
-  return `The program failed${where}:\n${last.slice(0, 400)}`;
+  const error = /^\w[\w.]*(Error|Exception|Warning|Interrupt|Exit)\b/;
+  return lines.findLast((line) => error.test(line)) ?? lines.at(-1) ?? "";
 }
 
 /** Tracebacks name lines of the cell as `line 3`, `Cell In[1], line 3`, or mark them with `-> 3`. */
-function findFailingLine(lines: readonly string[], code: string): string | null {
-  const source = code.split("\n");
-  const cellFrames = lines.flatMap((line) => {
+function failingLine({ output }: Step): number | null {
+  const numbers = (output ?? "").split("\n").flatMap((line) => {
     const match =
       /(?:File "<[^>]+>"|Cell\b[^,]*|<cell[^>]*>|<ipython[^>]*>)[^\n]*?\bline (\d+)/i.exec(line) ??
       /^-+> (\d+) /.exec(line);
     return match?.[1] === undefined ? [] : [Number(match[1])];
   });
-  const number = cellFrames.at(-1);
-  const text = number === undefined ? undefined : source[number - 1]?.trim();
-  return text === undefined || text === "" ? null : text;
+  return numbers.at(-1) ?? null;
 }
 
 /** pandas could not make rows of a table as it is. */

@@ -15,6 +15,8 @@ export interface OpeningRequest {
   wantsChart: boolean;
   /** An earlier program could not read a table: read it row by row and report what does not fit. */
   isTolerant: boolean;
+  /** What the user asked, to be repeated right before the model goes on; pasted data is left out of it. */
+  task: string;
 }
 
 export interface Opening {
@@ -43,20 +45,23 @@ export function openProgram(request: OpeningRequest): Opening {
   if (request.pasted !== null) loadings.push(loadPasted(request.pasted, names));
   const imports = new Set(loadings.flatMap((loading) => loading.imports));
   if (request.wantsChart) imports.add("import matplotlib.pyplot as plt");
+  if (loadings.length > 0 && describeTask(request).length > 1) imports.add("import re");
   const peek = loadings.flatMap((loading) => loading.peek);
   const blocks = [
     [...imports].toSorted(byImportOrder).join("\n"),
     ...loadings.map((loading) => loading.lines.join("\n")),
+    // Without loading lines the request itself is near enough.
+    loadings.length > 0 ? describeTask(request).join("\n") : "",
   ].filter(Boolean);
   return {
-    code: blocks.length === 0 ? "" : `${blocks.join("\n\n")}\n\n`,
+    code: blocks.length === 0 ? "" : `${blocks.join("\n\n")}\n`,
     peek: peek.length === 0 ? null : `${peek.join("\n")}\n`,
   };
 }
 
 /** Plain imports of the standard library before the others, each by name, as formatters sort them. */
 function byImportOrder(a: string, b: string): number {
-  const rank = (line: string): number => (/^(import|from) (io|json)\b/.test(line) ? 0 : 1);
+  const rank = (line: string): number => (/^(import|from) (io|json|re)\b/.test(line) ? 0 : 1);
   return rank(a) - rank(b) || a.localeCompare(b);
 }
 
@@ -112,12 +117,10 @@ function loadAttachment(attachment: Attachment, request: OpeningRequest, names: 
     });
   if (preview === null)
     return { imports: [], lines: [`# The file ${path} is in the working directory.`], peek: [] };
-  const variable = names.text(filename, count);
-  return {
-    imports: [],
-    lines: [`${variable} = open(${path}, encoding="utf-8", errors="replace").read()`],
-    peek: [],
-  };
+  return loadText(
+    names.text(filename, count),
+    `open(${path}, encoding="utf-8", errors="replace").read()`,
+  );
 }
 
 function loadTableFile(
@@ -199,8 +202,7 @@ function loadPasted(pasted: PastedData, names: Names): Loading {
       );
       const csv = [header, ...rows.map((row) => joinRow(row, delimiter))].join("\n");
       const reports = repairs.map(
-        ({ before, after }) =>
-          `# A row had another number of fields than the header: ${before.trim()} was read as ${after.trim()}`,
+        ({ before, after }) => `# Repaired row: ${before.trim()} -> ${after.trim()}`,
       );
       return {
         imports: ["import io", "import pandas as pd"],
@@ -220,6 +222,20 @@ function loadPasted(pasted: PastedData, names: Names): Loading {
         peek: [],
       };
   }
+}
+
+/** A text is nearly always asked about by its words or sentences. */
+function loadText(variable: string, value: string): Loading {
+  const ending = variable.slice("text".length);
+  return {
+    imports: ["import re"],
+    lines: [
+      `${variable} = ${value}`,
+      `words${ending} = re.findall(r"[\\w'-]+", ${variable}.lower())`,
+      `sentences${ending} = re.split(r"(?<=[.!?])\\s+", ${variable}.strip())`,
+    ],
+    peek: [],
+  };
 }
 
 function loadJsonFile(
@@ -265,29 +281,40 @@ function readOptions(columns: readonly Column[]): string {
   return kept.length === 0 ? "" : `, dtype={${kept.join(", ")}}`;
 }
 
-/** What the model has to know of a table: columns, kinds and, where values are not clean, examples. */
+/** Dates become dates, whatever their format; then what the model has to know: columns and kinds. */
 function describeTable(variable: string, columns: readonly Column[]): string[] {
+  const dates = columns
+    .filter((column) => column.kind === "date")
+    .map((column) => {
+      const series = `${variable}[${quote(column.name)}]`;
+      return `${series} = pd.to_datetime(${series}, format="mixed"${column.isDayFirst ? ", dayfirst=True" : ""})`;
+    });
   const described = columns.slice(0, COLUMNS_DESCRIBED).map((column) => {
+    if (column.kind === "date") return `${column.name} (datetime)`;
+    if (column.kind === "number" && !column.keepText) return `${column.name} (number)`;
     const examples = column.examples.map((example) => JSON.stringify(cut(example))).join(", ");
-    switch (column.kind) {
-      case "number":
-        return column.keepText ? `${column.name} (text: ${examples})` : `${column.name} (number)`;
-      case "date":
-        return column.hasMixedDates
-          ? `${column.name} (dates as text in mixed formats: ${examples})`
-          : `${column.name} (dates as text: ${examples})`;
-      default:
-        return `${column.name} (text: ${examples})`;
-    }
+    return `${column.name} (text: ${examples})`;
   });
   const more =
     columns.length > COLUMNS_DESCRIBED ? [`… ${columns.length - COLUMNS_DESCRIBED} more`] : [];
-  const lines = [`# Columns of ${variable}: ${[...described, ...more].join(", ")}`];
-  for (const column of columns) {
-    if (column.hasMixedDates)
-      lines.push(
-        `# Mixed dates: pd.to_datetime(${variable}[${quote(column.name)}], format="mixed")`,
-      );
+  return [...dates, `# Columns of ${variable}: ${[...described, ...more].join(", ")}`];
+}
+
+const TASK_CHARACTERS = 400;
+/** `+966XXXXXXXXX`: something fixed, then as many digits as there are marks. */
+const MASK = /(?<![\w+])(\+?[\w-]*?)([X#]{4,})(?!\w)/g;
+
+/** The request in comments: what stands right before it is what a small model keeps to. */
+function describeTask({ task }: OpeningRequest): string[] {
+  const words = task.replaceAll(/\s+/g, " ").trim();
+  if (words === "") return [];
+  const lines = [
+    `# Task: ${words.length <= TASK_CHARACTERS ? words : `${words.slice(0, TASK_CHARACTERS)}…`}`,
+  ];
+  for (const [mask, start = "", marks = ""] of words.matchAll(MASK)) {
+    lines.push(
+      `# ${mask} is ${quote(start)} + the last ${marks.length} digits: ${quote(start)} + re.sub(r"\\D", "", value)[-${marks.length}:]`,
+    );
   }
   return lines;
 }
@@ -315,7 +342,7 @@ function toColumns(rows: readonly Record<string, unknown>[]): Column[] {
       name,
       kind,
       keepText: false,
-      hasMixedDates: false,
+      isDayFirst: false,
       examples: [...new Set(values.map(String))].slice(0, 3),
     };
   });

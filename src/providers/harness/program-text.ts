@@ -1,19 +1,22 @@
 /** What can be seen of a program without running it. */
+import type { Wants } from "./problem.ts";
 
 const CHART_CALL =
   /\b(plt|sns|ax\d*|axes|fig)(\[[^\]]*\])*\.(?!(figure|subplots|style|rcParams|use|set_theme)\b)\w+\(|\.plot\b|\.hist\(|\.boxplot\(/;
 const SHOWS_SOMETHING = /\b(print|display|pprint)\(/;
 
+export const CHART_BEGINNING = "# Draw the chart\nplt.figure(figsize=(10, 6))\n";
+export const PRINT_BEGINNING = "# Print the results\nprint(";
+
 /**
  * The beginning of what the program lacks, to be continued by the model: a chart that was asked for and is
- * not drawn, or any output. Empty when nothing is lacking.
+ * not drawn, or results that are not printed. Empty when nothing is lacking. `own` is the model's part.
  */
-export function completeProgram(code: string, wants: { chart: boolean }): string {
-  const gap = code.endsWith("\n") ? "\n" : "\n\n";
-  if (wants.chart && !CHART_CALL.test(code))
-    return `${gap}# Draw the chart\nplt.figure(figsize=(10, 6))\n`;
-  if (!wants.chart && !SHOWS_SOMETHING.test(code) && !endsInExpression(code))
-    return `${gap}# Show the result\nprint(`;
+export function completeProgram(own: string, wants: Wants): string {
+  const gap = own === "" || own.endsWith("\n\n") ? "" : own.endsWith("\n") ? "\n" : "\n\n";
+  if (wants.chart && !CHART_CALL.test(own)) return gap + CHART_BEGINNING;
+  if (wants.results && !SHOWS_SOMETHING.test(own) && !endsInExpression(own))
+    return gap + PRINT_BEGINNING;
   return "";
 }
 
@@ -24,7 +27,7 @@ function endsInExpression(code: string): boolean {
       .trimEnd()
       .split("\n")
       .findLast((line) => line.trim() !== "" && !line.trim().startsWith("#")) ?? "";
-  if (/^\s/.test(last)) return false;
+  if (last === "" || /^\s/.test(last)) return false;
   return !/^[\w.[\]"', ]+(?<![=!<>])=(?!=)|^(import|from|def|class|for|while|if|with|return|raise|assert|del|pass)\b|^plt\./.test(
     last,
   );

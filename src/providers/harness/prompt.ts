@@ -11,8 +11,7 @@ import type { Attachment, ModelRequest } from "../provider.ts";
 import type { TextMessage, TextModel } from "../text-model.ts";
 import type { Exchange, Step } from "./conversation.ts";
 
-const SYSTEM = `You are a helpful assistant with a Python sandbox. pandas, numpy, matplotlib, seaborn, scipy and sympy are installed; there is no internet and no keyboard input.
-Your programs run at once and the user sees what they print and draw. Every program is complete: it computes what was asked from the user's own data and prints each result with a label. Charts are drawn with matplotlib.`;
+const SYSTEM = `You are a helpful assistant that can run Python. Your program runs at once and the user sees what it prints and draws. It computes everything that was asked, from the user's own data, and prints each result with a label.`;
 
 const PREVIEW_CHARACTERS = 600;
 const OUTPUT_CHARACTERS = 3000;

@@ -18,7 +18,8 @@ export interface Column {
   kind: ValueKind;
   /** Read as text although it looks like a number: telephone numbers, postcodes. */
   keepText: boolean;
-  hasMixedDates: boolean;
+  /** Dates such as 25/12/2024: the first number cannot be a month. */
+  isDayFirst: boolean;
   examples: string[];
 }
 
@@ -183,16 +184,13 @@ function commonKind(values: readonly string[]): ValueKind {
 function describeColumn(name: string, values: readonly string[]): Column {
   const kind = commonKind(values);
   const dates = values.filter((value) => kindOf(value) === "date");
-  const formats = new Set(
-    dates.map((value) => DATE_FORMATS.findIndex((format) => format.test(value))),
-  );
   return {
     name,
     kind,
     keepText: values.some(
       (value) => /^\+\d|^0\d/.test(value.replaceAll(/[\s()-]/g, "")) && kindOf(value) !== "date",
     ),
-    hasMixedDates: kind === "date" && formats.size > 1,
+    isDayFirst: dates.some((value) => /^(1[3-9]|2\d|3[01])[/.-]\d/.test(value)),
     examples: [...new Set(values.filter((value) => value !== ""))].slice(0, 3),
   };
 }
