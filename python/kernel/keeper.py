@@ -114,11 +114,14 @@ class Keeper:
                 self.tell({"ev": "died", "signal": max(-code, 0), "code": max(code, 0), "memory": memory})
 
     def note_take_over(self) -> None:
-        """The checkpoint says that it is the main line now. A lie harms only the session itself."""
+        """The checkpoint says that it is the main line now, which it can only be when the old one is dead."""
         try:
             message = self.control.recv(64, socket.MSG_DONTWAIT)
             process = int(message[1:])
         except (OSError, ValueError):
+            return
+        self.reap()
+        if self.main != 0 or not is_child(process):
             return
         self.main = process
         self.watching = self.live = False
@@ -138,6 +141,8 @@ class Keeper:
             reply.update(refused=refused.code, message=refused.message)
         except OSError as error:
             reply.update(refused="failed", message=os.strerror(error.errno or 0))
+        except MemoryError:
+            reply.update(refused="too_large", message="The container's memory is used up.")
         self.tell(reply, data)
 
     def carry_out(self, header: Header, payload: bytearray) -> tuple[Header, bytes]:
@@ -149,7 +154,7 @@ class Keeper:
         elif operation == "list":
             return {"files": workspace.list_files()}, b""
         elif operation == "collect":
-            files, data = workspace.collect(header["folder"], header["count"], header["max"])
+            files, data = workspace.collect(header["folder"], header["count"], header["max"], header["total"])
             return {"files": files}, data
         elif operation == "watch":
             self.watching, self.live = True, header["live"]
@@ -248,6 +253,14 @@ def start_keeper(server: socket.socket, channel: socket.socket, shell: Shell, se
         except OSError:
             pass
     os._exit(71)
+
+
+def is_child(process: int) -> bool:
+    """Whether a number that user code may have made up names a living child of this process."""
+    try:
+        return process > 1 and os.waitid(os.P_PID, process, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+    except (OSError, OverflowError):
+        return False
 
 
 def memory_of_container() -> int:

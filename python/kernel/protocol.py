@@ -37,6 +37,14 @@ def read_frame(channel: socket.socket) -> tuple[Header, bytearray]:
     return json.loads(body[: lengths[0]]), body[lengths[0] :]
 
 
+def read_until(channel: socket.socket, token: bytes) -> None:
+    """Read up to and with the token: what comes before it was meant for a process that is gone."""
+    window = read_exactly(channel, len(token))
+    while window != token:
+        del window[0]
+        window += read_exactly(channel, 1)
+
+
 def read_exactly(channel: socket.socket, length: int) -> bytearray:
     """Read exactly that many bytes, waiting as long as it takes."""
     data = bytearray(length)

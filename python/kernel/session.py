@@ -12,6 +12,7 @@ matters is the channel, and the server believes nothing that comes out of it.
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import random
@@ -20,23 +21,29 @@ import select
 import signal
 import socket
 import sys
+import threading
 import time
 import traceback
+from collections.abc import Iterator
 from typing import Any
 
 import numpy
 from IPython.core import async_helpers
 
-from . import failure
+from . import failure, libc
 from .display import Figures, begin_figures, flush_figures
-from .protocol import ChannelClosed, Header, encode_frame, read_frame
+from .protocol import ChannelClosed, Header, encode_frame, read_frame, read_until
 from .shell import Bundle, Displays, Shell
 from .streams import Output
 
 SEND_BYTES = 1 << 16
+# Calls nothing by a name that the user may have given another meaning.
+REHEARSAL = "None"
 # Whoever had to wait for a container to be made sends its first cell sooner than this.
 FIRST_CELL_SECONDS = 0.02
 DISPLAY_TEXT_BYTES_MAX = 16 << 20
+# Displays of one cell together; the server keeps fewer.
+DISPLAYS_BYTES_MAX = 128 << 20
 
 
 class Session:
@@ -55,6 +62,11 @@ class Session:
         self.main = os.getpid()
         self.running = False
         self.interrupted = False
+        # While the main thread sends, an interrupt waits: a frame cut in the middle would end the channel.
+        self.sending = threading.RLock()
+        self.in_main_send = False
+        self.interrupt_waits = False
+        self.display_bytes = 0
         self.output_folder = ""
         self.own_callbacks = {event: len(calls) for event, calls in shell.events.callbacks.items()}
         self.baseline_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -71,6 +83,8 @@ class Session:
         self.rehearse(FIRST_CELL_SECONDS)
         while True:
             try:
+                # A main line before this one may have died in the middle of a frame.
+                read_until(self.channel, self.token)
                 header, payload = read_frame(self.channel)
             except (ChannelClosed, ValueError):
                 os._exit(0)
@@ -90,13 +104,14 @@ class Session:
         except OSError:
             pass  # No inode left: the cell may free some, and learns of it when it writes there.
         os.environ["OUTPUT_DIR"] = folder
-        sys.stdout, sys.stderr = (output.text for output in self.outputs)
         for output in self.outputs:
             output.begin()
+        sys.stdout, sys.stderr = (output.text for output in self.outputs)
         begin_figures()
+        self.display_bytes = 0
         started = time.perf_counter()
         cpu = cpu_seconds()
-        self.interrupted = False
+        self.interrupted = self.interrupt_waits = False
         if signal.getsignal(signal.SIGINT) != self.on_interrupt:
             signal.signal(signal.SIGINT, self.on_interrupt)
         try:
@@ -118,20 +133,30 @@ class Session:
         After a fork the first write to each page costs a fault and a copy, some five hundred of them in the
         simplest cell. Paid here, between two cells, they are not paid while somebody waits.
         """
-        callbacks = self.shell.events.callbacks
-        if any(len(callbacks[event]) > self.own_callbacks.get(event, 0) for event in callbacks):
+        shell = self.shell
+        callbacks = shell.events.callbacks
+        if (
+            any(len(callbacks[event]) > self.own_callbacks.get(event, 0) for event in callbacks)
+            or shell.ast_transformers
+            or shell.input_transformers_post
+            or sys.gettrace()
+            or sys.getprofile()
+        ):
             return  # The user's own hooks must not see a cell that nobody sent.
         if select.select([self.channel], [], [], wait_seconds)[0]:
             return
         send, self.send = self.send, lambda *_arguments: None  # type: ignore[method-assign]
         try:
-            self.execute({"n": self.shell.execution_count}, "print(1)")
+            self.outputs[0].text.write("\n")
+            self.execute({"n": shell.execution_count}, REHEARSAL)
+        except ValueError:
+            pass  # The stream is closed; the next cell gets a new one.
         finally:
             self.send = send  # type: ignore[method-assign]
 
     def finish(self, number: int, started: float, cpu: float) -> None:
         if os.getpid() != self.main:
-            leave_child(self.outputs)
+            leave_child(self.outputs, self.shell.failure)
         error = self.shell.failure
         memory_error = isinstance(error, MemoryError)
         if memory_error:
@@ -156,7 +181,7 @@ class Session:
                 "peak": max(0, usage.ru_maxrss - self.baseline_kb) * 1024,
                 "files": left,
                 "shown": Figures.shown_files[:100],
-                "truncated": any(output.truncated() for output in self.outputs),
+                "truncated": self.display_bytes > DISPLAYS_BYTES_MAX or any(output.truncated() for output in self.outputs),
                 "rollback": memory_error,
             }
         )
@@ -189,8 +214,7 @@ class Session:
         return status, code
 
     def send_display(self, kind: str, data: Bundle, metadata: Bundle) -> None:
-        """Send a MIME bundle after everything that was printed before it."""
-        self.send_output()
+        """Send a MIME bundle after everything that was printed before it. Any thread may call this."""
         texts: dict[str, str] = {}
         blobs: list[tuple[str, bytes]] = []
         for mime, value in data.items():
@@ -205,17 +229,39 @@ class Session:
             plain = texts.get("text/plain", "")
             texts = {"text/plain": failure.shorten(plain, 1 << 20)}
         parts = [(mime, text.encode("utf-8", "replace")) for mime, text in texts.items()] + blobs
-        self.send(
-            {
-                "t": "display",
-                "kind": kind,
-                "parts": [(mime, len(part)) for mime, part in parts],
-                "binary": len(blobs),
-                "metadata": plain_metadata(metadata),
-            },
-            b"".join(part for _, part in parts),
-        )
-        self.flush()
+        self.display_bytes += sum(len(part) for _, part in parts)
+        if self.display_bytes > DISPLAYS_BYTES_MAX:
+            return
+        header = {
+            "t": "display",
+            "kind": kind,
+            "parts": [(mime, len(part)) for mime, part in parts],
+            "binary": len(blobs),
+            "metadata": plain_metadata(metadata),
+        }
+        payload = b"".join(part for _, part in parts)
+        with self.whole_frames():
+            self.send_output()
+            self.send(header, payload)
+            self.flush()
+
+    @contextlib.contextmanager
+    def whole_frames(self) -> Iterator[None]:
+        """Let frames out one at a time, and no interrupt between their bytes."""
+        in_main = threading.current_thread() is threading.main_thread()
+        with self.sending:
+            before = self.in_main_send
+            if in_main:
+                self.in_main_send = True
+            try:
+                yield
+            finally:
+                if in_main:
+                    self.in_main_send = before
+        if in_main and not before and self.interrupt_waits:
+            self.interrupt_waits = False
+            if self.running:
+                raise KeyboardInterrupt
 
     def send_output(self) -> None:
         for index, output in enumerate(self.outputs):
@@ -225,19 +271,21 @@ class Session:
 
     def send(self, header: Header, payload: bytes = b"") -> None:
         frame = encode_frame(header, payload)
-        self.pending.append(frame)
-        self.pending_bytes += len(frame)
-        if self.pending_bytes > SEND_BYTES:
-            self.flush()
+        with self.sending:
+            self.pending.append(frame)
+            self.pending_bytes += len(frame)
+            if self.pending_bytes > SEND_BYTES:
+                self.flush()
 
     def flush(self) -> None:
-        data = b"".join(self.pending)
-        self.pending.clear()
-        self.pending_bytes = 0
-        try:
-            self.channel.sendall(data)
-        except OSError:
-            os._exit(0)
+        with self.sending:
+            data = b"".join(self.pending)
+            self.pending.clear()
+            self.pending_bytes = 0
+            try:
+                self.channel.sendall(data)
+            except OSError:
+                os._exit(0)
 
     def make_checkpoint(self) -> None:
         """Fork the state as it is now; the copy before it has served."""
@@ -277,6 +325,8 @@ class Session:
         self.checkpoint = 0
         random.setstate(state)
         forget_event_loop()
+        self.sending = threading.RLock()
+        self.in_main_send = False
         signal.signal(signal.SIGINT, self.on_interrupt)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, range(1, 32))
         self.control.send(b"T%d" % self.main)
@@ -288,17 +338,23 @@ class Session:
             if data:
                 self.send({"t": "stream", "s": index + 1, "o": offset}, data)
             output.end()
-        self.send({"t": "restored"})
+        self.send({"t": "restored", "n": self.shell.execution_count})
         self.flush()
         self.make_checkpoint()
 
     def on_interrupt(self, _signal: int, _frame: Any) -> None:
-        if self.running:
-            self.interrupted = True
-            raise KeyboardInterrupt
+        if not self.running:
+            return
+        self.interrupted = True
+        if self.in_main_send:
+            self.interrupt_waits = True
+            return
+        raise KeyboardInterrupt
 
     def on_fork(self) -> None:
         """In a child that user code forks: print to the files, never into the channel."""
+        self.sending = threading.RLock()
+        self.in_main_send = False
         if self.main:
             self.channel.close()
             self.control.close()
@@ -318,28 +374,29 @@ def start_session(channel: socket.socket, control: socket.socket, shell: Shell, 
     os._exit(70)
 
 
-def leave_child(outputs: tuple[Output, ...]) -> None:
-    """End a child that user code forked and that came to the end of the cell."""
+def leave_child(outputs: tuple[Output, ...], error: BaseException | None) -> None:
+    """End a child that user code forked and that came to the end of the cell, as Python would."""
+    code = 0
+    if isinstance(error, SystemExit):
+        code = error.code & 0xFF if isinstance(error.code, int) else int(error.code is not None)
+    elif error is not None:
+        code = 1
+        print(failure.describe(error)["traceback"], file=outputs[1].text)
     for output in outputs:
         try:
             output.text.flush()
         except (OSError, ValueError):
             pass
-    os._exit(0)
+    os._exit(code)
 
 
 def wait_for_end(process: int) -> None:
-    """Sleep until a process is gone."""
-    try:
-        descriptor = os.pidfd_open(process)
-    except OSError:
-        return
-    if os.getppid() == process:
-        poll = select.poll()
-        poll.register(descriptor, select.POLLIN)
-        while not poll.poll():
-            pass
-    os.close(descriptor)
+    """Sleep until the parent is gone. Needs no descriptor, of which the code may have left none."""
+    libc.prctl(libc.PR_SET_PDEATHSIG, signal.SIGUSR2)
+    while os.getppid() == process:
+        # Blocked like every signal here; the time limit covers a signal that the code has sent itself.
+        signal.sigtimedwait({signal.SIGUSR2}, 60.0)
+    libc.prctl(libc.PR_SET_PDEATHSIG, 0)
 
 
 def cpu_seconds() -> float:
@@ -383,6 +440,6 @@ def plain_metadata(metadata: Any) -> dict[str, Any]:
     if not isinstance(metadata, dict) or not metadata:
         return {}
     try:
-        return metadata if len(json.dumps(metadata)) < 10000 else {}
+        return metadata if len(json.dumps(metadata, allow_nan=False)) < 10000 else {}
     except Exception:
         return {}

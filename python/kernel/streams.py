@@ -12,6 +12,7 @@ A printing loop would pay one system call a line. After LINES_UNBUFFERED of them
 stream collects blocks instead, and a thread pushes out what lies still until the cell ends.
 """
 
+import fcntl
 import io
 import os
 import sys
@@ -20,6 +21,8 @@ import threading
 LINES_UNBUFFERED = 1000
 FLUSH_SECONDS = 0.05
 BUFFER_BYTES = 1 << 16
+# Above what a program's own descriptors usually reach, below the limit of 1024.
+SPARE_FROM = 1000
 
 
 class OutputFile(io.FileIO):
@@ -41,7 +44,10 @@ class OutputFile(io.FileIO):
         self.writes += 1
         self.size += len(data)
         if self.writes == LINES_UNBUFFERED:
-            threading.Thread(target=collect_blocks, args=(self,), daemon=True).start()
+            try:
+                threading.Thread(target=collect_blocks, args=(self,), daemon=True).start()
+            except RuntimeError:
+                pass  # The container's processes and threads are used up: lines go out one by one.
         super().write(data)
         return length
 
@@ -51,19 +57,41 @@ class Output:
 
     def __init__(self, descriptor: int, name: str) -> None:
         self.descriptor = descriptor
-        self.raw = OutputFile(descriptor, "w", closefd=False)
+        # A second way to the file, for when the code has closed or redirected the first.
+        self.spare = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, SPARE_FROM)
+        self.name = name
+        self.sent = 0
+        self.open_text()
+
+    def open_text(self) -> None:
+        self.raw = OutputFile(self.descriptor, "w", closefd=False)
         self.buffer = io.BufferedWriter(self.raw, BUFFER_BYTES)
         self.text = io.TextIOWrapper(self.buffer, encoding="utf-8", errors="backslashreplace", line_buffering=True)
         self.text.mode = "w"
-        self.name = name
-        self.sent = 0
 
     def begin(self) -> None:
-        """Prepare for a cell."""
+        """Prepare for a cell, whatever the last one did to the stream."""
+        if not self.is_in_place():
+            try:
+                os.dup2(self.spare, self.descriptor)
+            except OSError:
+                pass  # The code has closed both: it prints to nobody.
+        try:
+            usable = not self.text.closed and not self.text.buffer.closed
+        except ValueError:  # Detached.
+            usable = False
+        if not usable:
+            self.open_text()
         raw = self.raw
         raw.size = 0
         raw.dropped = False
         self.sent = 0
+
+    def is_in_place(self) -> bool:
+        try:
+            return os.path.sameopenfile(self.descriptor, self.spare)
+        except OSError:
+            return False
 
     def take(self) -> tuple[int, bytes]:
         """Return the offset and the bytes that were appended since the last call."""
@@ -76,23 +104,32 @@ class Output:
     def take_file(self) -> tuple[int, bytes]:
         """The same without the interpreter's own buffer, which after a fork is another process's."""
         offset = self.sent
-        size = min(os.fstat(self.descriptor).st_size, self.raw.limit)
+        size = min(self.size(), self.raw.limit)
         if size <= offset:
             return offset, b""
-        data = os.pread(self.descriptor, size - offset, offset)
+        data = os.pread(self.spare, size - offset, offset)
         self.sent = offset + len(data)
         return offset, data
 
     def truncated(self) -> bool:
         """Whether the cell wrote more than the limit."""
-        return self.raw.dropped or os.fstat(self.descriptor).st_size > self.raw.limit
+        return self.raw.dropped or self.size() > self.raw.limit
+
+    def size(self) -> int:
+        try:
+            return os.fstat(self.spare).st_size
+        except OSError:
+            return 0
 
     def end(self) -> None:
         """Empty the file for the next cell."""
-        if self.sent or os.fstat(self.descriptor).st_size:
-            os.ftruncate(self.descriptor, 0)
-        if not self.text.line_buffering:
-            self.text.reconfigure(line_buffering=True)
+        try:
+            if self.sent or self.size():
+                os.ftruncate(self.spare, 0)
+            if not self.text.line_buffering:
+                self.text.reconfigure(line_buffering=True)
+        except (OSError, ValueError):
+            pass  # Closed by the code; the next cell begins with a new stream.
         self.raw.writes = 0
 
 

@@ -23,6 +23,7 @@ RESOLVE = 0x01 | 0x02 | 0x04 | 0x08
 PATH_BYTES_MAX = 1024
 DEPTH_MAX = 32
 LISTED_MAX = 10000
+LISTED_BYTES_MAX = 2 << 20
 
 
 class Refused(Exception):
@@ -75,6 +76,7 @@ def read(path: str, limit: int) -> bytes:
 def list_files() -> list[list[Any]]:
     """Return [path, size, modified in ms] of the workspace's regular files, sorted by path."""
     found: list[list[Any]] = []
+    listed_bytes = 0
     for folder, folders, files, descriptor in os.fwalk(WORKSPACE, follow_symlinks=False):
         if folder.count("/") > DEPTH_MAX:
             folders.clear()
@@ -86,16 +88,19 @@ def list_files() -> list[list[Any]]:
             path = os.path.join(folder, name)[len(WORKSPACE) + 1 :]
             if stat.S_ISREG(status.st_mode) and is_text(path):
                 found.append([path, status.st_size, int(status.st_mtime * 1000)])
-        if len(found) > LISTED_MAX:
-            break
-    return sorted(found)[:LISTED_MAX]
+                # As JSON: at most six bytes a character, and the numbers.
+                listed_bytes += 6 * len(path) + 50
+            if len(found) > LISTED_MAX or listed_bytes > LISTED_BYTES_MAX:
+                return sorted(found[:LISTED_MAX])
+    return sorted(found)
 
 
-def collect(folder: str, count_max: int, bytes_max: int) -> tuple[list[list[Any]], bytes]:
+def collect(folder: str, count_max: int, bytes_max: int, total_max: int) -> tuple[list[list[Any]], bytes]:
     """Return [name, size] of the regular files at the top of an output folder, and their joined bytes.
 
-    Files over the limit are named with the size -1 and have no bytes.
+    Files over the limit, alone or together, are named with the size -1 and have no bytes.
     """
+    left = total_max
     files: list[list[Any]] = []
     contents: list[bytes] = []
     try:
@@ -111,12 +116,13 @@ def collect(folder: str, count_max: int, bytes_max: int) -> tuple[list[list[Any]
             if not is_text(name):
                 continue
             try:
-                data = read_beneath(root, name, bytes_max)
+                data = read_beneath(root, name, min(bytes_max, left))
             except Refused:
                 files.append([name, -1])
                 continue
             except OSError:
                 continue
+            left -= len(data)
             files.append([name, len(data)])
             contents.append(data)
     finally:

@@ -46,6 +46,7 @@ export function streamExecution(
           stall = setTimeout(() => {
             end();
             abort.abort();
+            void parts.return();
             controller.error(new Error("The reader took nothing for too long."));
           }, stallMs);
           return;
@@ -57,9 +58,11 @@ export function streamExecution(
       end();
       controller.close();
     },
-    cancel() {
+    async cancel() {
       end();
       abort.abort();
+      // Nobody pulls any more: the execution is run to its end here, which frees the container.
+      await parts.return();
     },
   });
   return new Response(body, {

@@ -3,10 +3,13 @@
  *
  * A frame is two big-endian 32-bit lengths, a JSON header and raw bytes (`python/kernel/protocol.py`).
  * What arrives is untrusted: lengths are bounded before anything is kept, and memory never exceeds one
- * frame of the largest size. When a session's process dies in the middle of a frame, its successor
- * writes a token first; the reader drops everything up to the token and is in step again.
+ * frame of the largest size and the newest chunk, however small the pieces are in which it comes. When a
+ * session's process dies in the middle of a frame, its successor writes a token first; the reader drops
+ * everything up to the token and is in step again.
  */
 const LENGTH_BYTES = 8;
+/** Smaller pieces are joined as they come: a million one-byte buffers would weigh far more than a million bytes. */
+const PIECE_BYTES = 4096;
 
 export interface Frame {
   header: unknown;
@@ -39,18 +42,27 @@ export class FrameReader {
   #chunks: Buffer[] = [];
   #bytes = 0;
   #needed = LENGTH_BYTES;
-  /** After a broken rule nothing is kept until the token comes. */
+  /** Nothing counts until the token has come. */
   #lost = false;
+  #owed: ChannelError | null = null;
+  /** The newest bytes, of which the token may be part. */
+  #tail: Buffer = Buffer.alloc(0);
 
   constructor(limits: FrameLimits, token: Buffer | null = null) {
     this.#limits = limits;
     this.#token = token;
   }
 
-  /** Takes bytes in and gives the frames that are whole now. Throws `ChannelError`, once until the token comes. */
+  /** Takes bytes in and gives the frames that are whole now. Throws `ChannelError`, and is lost then. */
   read(chunk: Buffer): Frame[] {
-    this.#add(chunk);
-    this.#resynchronise();
+    const start = this.#findToken(chunk);
+    if (start !== null) {
+      this.#lost = false;
+      this.#restartFrom(chunk.subarray(start));
+    } else if (!this.#lost) this.#add(chunk);
+    const owed = this.#owed;
+    this.#owed = null;
+    if (start === null && owed !== null) this.#fail(owed);
     const frames: Frame[] = [];
     try {
       while (!this.#lost && this.#bytes >= this.#needed) {
@@ -59,21 +71,32 @@ export class FrameReader {
         if (frame !== null) frames.push(frame);
       }
     } catch (error) {
-      this.#lost = true;
-      throw error;
-    } finally {
-      if (this.#lost) this.#keepTail();
+      if (!(error instanceof ChannelError)) throw error;
+      this.#fail(error);
     }
     return frames;
   }
 
-  /** The last bytes may begin the token. */
-  #keepTail(): void {
-    const newest = this.#chunks.at(-1);
-    const tail = newest?.subarray(-(this.#token?.length ?? 1) + 1) ?? Buffer.alloc(0);
-    this.#chunks = [Buffer.from(tail)];
-    this.#bytes = tail.length;
-    this.#needed = Infinity;
+  /** What looks like nonsense may be the beginning of the token; then the next bytes decide. */
+  #fail(error: ChannelError): void {
+    this.lose();
+    if (!this.#endsInTokensBeginning()) throw error;
+    this.#owed = error;
+  }
+
+  #endsInTokensBeginning(): boolean {
+    const token = this.#token;
+    if (token === null) return false;
+    for (let length = Math.min(this.#tail.length, token.length - 1); length > 0; length -= 1) {
+      if (this.#tail.subarray(-length).equals(token.subarray(0, length))) return true;
+    }
+    return false;
+  }
+
+  /** Gives up what has come so far and what will come until the token does. */
+  lose(): void {
+    this.#lost = true;
+    this.#restartFrom(Buffer.alloc(0));
   }
 
   #take(data: Buffer): Frame | null {
@@ -91,35 +114,33 @@ export class FrameReader {
     const bodyStart = LENGTH_BYTES + headerBytes;
     const header = parseHeader(data.toString("utf8", LENGTH_BYTES, bodyStart));
     const payload = data.subarray(bodyStart, end);
-    const rest = data.subarray(end);
-    this.#chunks = rest.length === 0 ? [] : [rest];
-    this.#bytes = rest.length;
-    this.#needed = LENGTH_BYTES;
+    this.#restartFrom(data.subarray(end));
     return { header, payload };
   }
 
   #add(chunk: Buffer): void {
-    this.#chunks.push(chunk);
+    const last = this.#chunks.at(-1);
+    if (last !== undefined && last.length < PIECE_BYTES) {
+      this.#chunks[this.#chunks.length - 1] = Buffer.concat([last, chunk]);
+    } else this.#chunks.push(chunk);
     this.#bytes += chunk.length;
   }
 
-  /** Looks for the token in the newest chunk and what of the one before could begin it. */
-  #resynchronise(): void {
+  /** Where in the chunk the newest token ends, which may have begun in earlier chunks; null without one. */
+  #findToken(chunk: Buffer): number | null {
     const token = this.#token;
-    if (token === null) return;
-    const newest = this.#chunks.at(-1)!;
-    const before =
-      this.#chunks.length > 1
-        ? this.#chunks.at(-2)!.subarray(-(token.length - 1))
-        : Buffer.alloc(0);
-    const window = before.length === 0 ? newest : Buffer.concat([before, newest]);
+    if (token === null) return null;
+    const window = Buffer.concat([this.#tail, chunk]);
     const found = window.lastIndexOf(token);
-    if (found < 0) return;
-    const rest = window.subarray(found + token.length);
+    const start = found < 0 ? null : found + token.length - this.#tail.length;
+    this.#tail = Buffer.from(window.subarray(-(token.length - 1)));
+    return start;
+  }
+
+  #restartFrom(rest: Buffer): void {
     this.#chunks = rest.length === 0 ? [] : [rest];
     this.#bytes = rest.length;
     this.#needed = LENGTH_BYTES;
-    this.#lost = false;
   }
 }
 

@@ -10,7 +10,7 @@ import { ChannelError, type Frame } from "./channel.ts";
 
 export type KernelEvent =
   | { type: "ready" }
-  | { type: "restored" }
+  | { type: "restored"; number: number }
   | { type: "stream"; stream: 1 | 2; offset: number; data: Buffer }
   | {
       type: "display";
@@ -46,14 +46,18 @@ const BINARY =
 const count = z.number().nonnegative().max(Number.MAX_SAFE_INTEGER);
 const text = (most: number) => z.string().transform((value) => value.slice(0, most));
 
+/** An array whose length is checked before its elements: half a million bad ones cost half a second. */
+const few = <T extends z.ZodType>(most: number, element: T) =>
+  z.array(z.unknown()).max(most).pipe(z.array(element));
+
 const frames = z.discriminatedUnion("t", [
   z.object({ t: z.literal("ready") }),
-  z.object({ t: z.literal("restored") }),
+  z.object({ t: z.literal("restored"), n: count.int() }),
   z.object({ t: z.literal("stream"), s: z.union([z.literal(1), z.literal(2)]), o: count.int() }),
   z.object({
     t: z.literal("display"),
     kind: z.enum(["display_data", "execute_result"]),
-    parts: z.array(z.tuple([z.string(), count.int()])).max(64),
+    parts: few(64, z.tuple([z.string(), count.int()])),
     metadata: z.record(z.string(), z.unknown()),
   }),
   z.object({
@@ -62,7 +66,7 @@ const frames = z.discriminatedUnion("t", [
     message: text(10_000),
     traceback: text(50_000),
     line: z.number().int().positive().max(1e7).nullable().catch(null),
-    variables: z.array(text(300)).max(20).optional(),
+    variables: few(20, text(300)).optional(),
   }),
   z.object({
     t: z.literal("done"),
@@ -73,7 +77,7 @@ const frames = z.discriminatedUnion("t", [
     cpu: count,
     peak: count,
     files: z.boolean(),
-    shown: z.array(text(255)).max(100),
+    shown: few(100, text(255)),
     truncated: z.boolean(),
     rollback: z.boolean(),
   }),
@@ -87,8 +91,9 @@ export function parseKernelFrame({ header, payload }: Frame): KernelEvent {
   const frame = parsed.data;
   switch (frame.t) {
     case "ready":
+      return { type: "ready" };
     case "restored":
-      return { type: frame.t };
+      return { type: "restored", number: frame.n };
     case "stream":
       return { type: "stream", stream: frame.s, offset: frame.o, data: payload };
     case "display":
@@ -96,7 +101,7 @@ export function parseKernelFrame({ header, payload }: Frame): KernelEvent {
         type: "display",
         kind: frame.kind,
         data: toBundle(frame.parts, payload),
-        metadata: frame.metadata,
+        metadata: isShallow(frame.metadata, METADATA_DEPTH) ? frame.metadata : {},
       };
     case "error":
       return {
@@ -142,14 +147,30 @@ function toBundle(parts: [string, number][], payload: Buffer): Record<string, st
   return { ...bundle };
 }
 
+const METADATA_DEPTH = 16;
+
+/** Whether plain JSON can be written again without running out of stack. */
+function isShallow(value: unknown, depth: number): boolean {
+  if (typeof value !== "object" || value === null) return true;
+  return depth > 0 && Object.values(value).every((inner) => isShallow(inner, depth - 1));
+}
+
 const SIGNATURES: Record<string, (bytes: Buffer) => boolean> = {
-  "image/png": (bytes) =>
-    bytes.subarray(0, 8).equals(Buffer.from("89504e470d0a1a0a", "hex")) && isSanePng(bytes),
-  "image/jpeg": (bytes) => bytes.subarray(0, 3).equals(Buffer.from("ffd8ff", "hex")),
-  "image/gif": (bytes) => bytes.toString("latin1", 0, 4) === "GIF8",
+  "image/png": (bytes) => startsWith(bytes, "89504e470d0a1a0a") && isSanePng(bytes),
+  "image/jpeg": (bytes) => startsWith(bytes, "ffd8ff") && isSaneJpeg(bytes),
+  "image/gif": (bytes) =>
+    startsWith(bytes, "47494638") &&
+    bytes.length >= 10 &&
+    isSaneSize(bytes.readUInt16LE(6), bytes.readUInt16LE(8)),
   "image/webp": (bytes) =>
-    bytes.toString("latin1", 0, 4) === "RIFF" && bytes.toString("latin1", 8, 12) === "WEBP",
+    bytes.toString("latin1", 0, 4) === "RIFF" &&
+    bytes.toString("latin1", 8, 12) === "WEBP" &&
+    isSaneWebp(bytes),
 };
+
+function startsWith(bytes: Buffer, hex: string): boolean {
+  return bytes.toString("hex", 0, hex.length / 2) === hex;
+}
 
 /** Raw bytes of a binary part; IPython's own formatters give base64 text. Null when it is not what it says. */
 function toBytes(part: Buffer, mime: string): Buffer | null {
@@ -164,7 +185,30 @@ const PIXELS_MAX = 100_000_000;
 /** A picture whose header promises more pixels than any viewer should unpack is not passed on. */
 export function isSanePng(bytes: Buffer): boolean {
   if (bytes.length < 33 || bytes.toString("latin1", 12, 16) !== "IHDR") return false;
-  const width = bytes.readUInt32BE(16);
-  const height = bytes.readUInt32BE(20);
+  return isSaneSize(bytes.readUInt32BE(16), bytes.readUInt32BE(20));
+}
+
+function isSaneSize(width: number, height: number): boolean {
   return width > 0 && height > 0 && width * height <= PIXELS_MAX;
+}
+
+/** Walks the segments to the frame header, which has the size. */
+function isSaneJpeg(bytes: Buffer): boolean {
+  let position = 2;
+  while (position + 9 <= bytes.length && bytes[position] === 0xff) {
+    const marker = bytes[position + 1]!;
+    const isFrame = marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker);
+    if (isFrame) {
+      return isSaneSize(bytes.readUInt16BE(position + 7), bytes.readUInt16BE(position + 5));
+    }
+    position += 2 + bytes.readUInt16BE(position + 2);
+  }
+  return false;
+}
+
+/** Only the extended form can be larger than 16,383 pixels a side; the others are bounded by their format. */
+function isSaneWebp(bytes: Buffer): boolean {
+  if (bytes.toString("latin1", 12, 16) !== "VP8X") return bytes.length > 16;
+  if (bytes.length < 30) return false;
+  return isSaneSize(bytes.readUIntLE(24, 3) + 1, bytes.readUIntLE(27, 3) + 1);
 }

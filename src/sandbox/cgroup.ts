@@ -20,7 +20,9 @@ import {
   rmdirSync,
   writeFileSync,
 } from "node:fs";
+import { cpus } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 
 export interface ControlGroups {
   version: 1 | 2;
@@ -28,19 +30,25 @@ export interface ControlGroups {
   folders: Record<string, string>;
   /** Moves a process that is about to become the zygote into its group. */
   adopt(processId: number): void;
-  /** Removes the groups; those that still have processes stay. */
-  remove(): void;
+  /** Removes the groups as soon as the last processes in them have ended, within REMOVE_MS_MAX. */
+  remove(): Promise<void>;
 }
 
 const CONTROLLERS = ["memory", "pids", "cpu"];
 const ROOT = "/sys/fs/cgroup";
+const REMOVE_MS_MAX = 5000;
+const REMOVE_PAUSE_MS = 50;
+
+/** A server that replaces its zygote makes new groups while the old ones empty. */
+let made = 0;
 
 /** Makes the groups, or gives null with the reason why there are none. */
 export function prepareControlGroups(user: number): {
   groups: ControlGroups | null;
   reason: string;
 } {
-  const name = `curta-${process.pid}`;
+  made += 1;
+  const name = `curta-${process.pid}-${made}`;
   try {
     if (existsSync(join(ROOT, "cgroup.controllers")))
       return { groups: prepareUnified(name, user), reason: "" };
@@ -59,16 +67,20 @@ export function prepareControlGroups(user: number): {
 function prepareHierarchies(name: string, user: number): ControlGroups {
   const folders: Record<string, string> = {};
   for (const controller of CONTROLLERS) {
+    removeLeftovers(join(ROOT, controller));
     const folder = join(ROOT, controller, name);
     mkdirSync(folder, { recursive: true });
     chownSync(folder, user, user);
     folders[controller] = folder;
+    // All containers together weigh as much as one busy process on each processor, not one in all.
+    if (controller === "cpu")
+      writeFileSync(join(folder, "cpu.shares"), String(1024 * cpus().length));
   }
   return {
     version: 1,
     folders,
     adopt: () => {},
-    remove: () => Object.values(folders).forEach(removeTree),
+    remove: () => removeTrees(Object.values(folders)),
   };
 }
 
@@ -77,6 +89,7 @@ function prepareUnified(name: string, user: number): ControlGroups {
   const parent = asRoot
     ? ROOT
     : join(ROOT, readFileSync("/proc/self/cgroup", "utf8").trim().split("::")[1] ?? "");
+  removeLeftovers(parent);
   const folder = join(parent, name);
   mkdirSync(folder);
   try {
@@ -106,17 +119,38 @@ function prepareUnified(name: string, user: number): ControlGroups {
     version: 2,
     folders: { unified: folder },
     adopt: (processId) => writeFileSync(join(folder, "zygote", "cgroup.procs"), String(processId)),
-    remove: () => removeTree(folder),
+    remove: () => removeTrees([folder]),
   };
 }
 
-function removeTree(folder: string): void {
+/** Processes that were killed may take a moment to be gone. */
+async function removeTrees(folders: string[]): Promise<void> {
+  const deadline = Date.now() + REMOVE_MS_MAX;
+  let left = folders;
+  for (;;) {
+    left = left.filter((folder) => !removeTree(folder));
+    if (left.length === 0 || Date.now() > deadline) return;
+    await sleep(REMOVE_PAUSE_MS);
+  }
+}
+
+/** Groups of servers that were killed before they could remove them. */
+function removeLeftovers(parent: string): void {
+  for (const name of readdirSync(parent)) {
+    const owner = /^curta-(\d+)-\d+$/.exec(name)?.[1];
+    if (owner !== undefined && !existsSync(`/proc/${owner}`)) removeTree(join(parent, name));
+  }
+}
+
+/** Whether the folder is gone; it is not while a process is in it. */
+function removeTree(folder: string): boolean {
   try {
     for (const entry of readdirSync(folder, { withFileTypes: true })) {
       if (entry.isDirectory()) removeTree(join(folder, entry.name));
     }
     rmdirSync(folder);
+    return true;
   } catch {
-    // A process still ends in there; the folder is empty and costs nothing.
+    return !existsSync(folder);
   }
 }

@@ -45,6 +45,8 @@ export async function startSandbox(
       displayBytes: config.displayMb << 20,
       fileCount: config.outputFileCount,
       fileBytes: config.outputFileMb << 20,
+      // The keeper holds them twice while it sends them, inside the container's own memory.
+      collectBytes: (config.filesMb << 20) / 2,
       memoryMb: config.memoryMb,
     },
     transferBytesMax: Math.max(config.uploadMb, config.filesMb) << 20,

@@ -18,7 +18,7 @@ import type { Socket } from "node:net";
 import { StringDecoder } from "node:string_decoder";
 
 import { GatewayError } from "../errors.ts";
-import { ChannelError, encodeFrame, FrameReader } from "../kernel/channel.ts";
+import { encodeFrame, FrameReader } from "../kernel/channel.ts";
 import { parseKernelFrame, type KernelEvent } from "../kernel/protocol.ts";
 import type { Keeper, KeeperEvent } from "./keeper.ts";
 import type { ExecutionError, ExecutionEvent, ExecutionStatus, OutputFile } from "./sandbox.ts";
@@ -29,6 +29,8 @@ export interface SessionLimits {
   displayBytes: number;
   fileCount: number;
   fileBytes: number;
+  /** All files of one cell together. */
+  collectBytes: number;
   memoryMb: number;
 }
 
@@ -48,6 +50,8 @@ export interface Session {
   close(): void;
 }
 
+/** All displays of one cell together, counted in displays of the largest size. */
+const DISPLAYS_TOTAL = 4;
 /** After this an answer is most likely not to come soon, so what is printed is sent on as it comes. */
 const WATCH_AFTER_MS = 60;
 /** Time that an interrupted cell has to end by itself. */
@@ -58,6 +62,8 @@ const TAKE_OVER_MS = 2500;
 const RESTART_MS = 10_000;
 
 type StopReason = "timeout" | "abandoned" | "memory" | "nonsense" | null;
+
+type DoneEvent = Extract<ExecutionEvent, { type: "done" }>;
 
 interface Death {
   signal: number;
@@ -80,6 +86,11 @@ interface Cell {
   variables: string[];
   stop: StopReason;
   interrupted: boolean;
+  /** The keeper was told to kill the main line. */
+  killed: boolean;
+  displayBytes: number;
+  /** The checkpoint that took over holds what this cell did. */
+  kept: boolean;
   done: Extract<KernelEvent, { type: "done" }> | null;
   death: Death | null;
   /** The checkpoint has taken over. */
@@ -109,11 +120,15 @@ export function createSession(
   let phaseTimer: NodeJS.Timeout | undefined;
   let watchTimer: NodeJS.Timeout | undefined;
   let watching = false;
-  /** Pending while a fresh interpreter is started. */
-  let fresh: PromiseWithResolvers<void> | null = null;
-  /** What happened between two cells and the next answer has to say. */
-  let news: string | null = null;
-  let restored: (() => void) | null = null;
+  let awaitingFresh = false;
+  /** The session is between two interpreters; no cell is sent until it has one again. */
+  let recovering: PromiseWithResolvers<void> | null = null;
+  /** The keeper has carried out the last interrupt, which must not reach the next cell. */
+  let interruptDone: Promise<unknown> = Promise.resolve();
+  /** The last cell that was reported as done. */
+  let lastDone = 0;
+  /** What the next answer has to say of what happened since the last one. */
+  let newsBetween: string | null = null;
   let readyResolve: () => void = () => {};
   let readyReject: (error: Error) => void = () => {};
   const ready = new Promise<void>((resolve, reject) => {
@@ -126,8 +141,8 @@ export function createSession(
   channel.on("data", (chunk: Buffer) => {
     try {
       for (const frame of reader.read(chunk)) onKernelEvent(parseKernelFrame(frame));
-    } catch (error) {
-      if (!(error instanceof ChannelError)) throw error;
+    } catch {
+      // Hostile bytes: whatever they broke, it is this session's end and nobody else's.
       onNonsense();
     }
   });
@@ -146,19 +161,19 @@ export function createSession(
   };
 
   async function* run(options: CellOptions, signal: AbortSignal): AsyncGenerator<ExecutionEvent> {
-    await fresh?.promise;
-    if (!alive) throw new GatewayError("not_found", "The container has ended.");
+    await interruptDone;
+    for (let wait = recovering; wait !== null; wait = recovering) await wait.promise;
+    if (!alive) throw new GatewayError("not_found", newsBetween ?? "The container has ended.");
     const queue: ExecutionEvent[] = [];
     let wake: (() => void) | null = null;
-    let finished: Extract<ExecutionEvent, { type: "done" }> | null = null;
+    let finished: DoneEvent | null = null;
+    let abandoned = false;
     const push = (event: ExecutionEvent) => {
-      queue.push(event);
+      if (!abandoned) queue.push(event);
       wake?.();
     };
-    const over = Promise.withResolvers<void>();
     const started = begin(options, push, (event) => {
       if (event.type === "done") finished = event;
-      over.resolve();
       wake?.();
     });
     const onAbort = () => stop("abandoned");
@@ -168,19 +183,24 @@ export function createSession(
       for (;;) {
         while (queue.length > 0) yield queue.shift()!;
         if (finished !== null) break;
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-        });
-        wake = null;
+        await somethingNew();
       }
-      if (started.done?.hasFiles && alive) yield* collect(started);
+      if (started.done?.hasFiles && alive) yield* collect(started, finished);
       yield finished;
     } finally {
       signal.removeEventListener("abort", onAbort);
-      if (finished === null) {
-        stop("abandoned");
-        await over.promise;
-      }
+      // A consumer that leaves early: the next cell may only come when this one has ended.
+      abandoned = true;
+      queue.length = 0;
+      if (finished === null) stop("abandoned");
+      for (let done = finished; done === null; done = finished) await somethingNew();
+    }
+
+    async function somethingNew(): Promise<void> {
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+      wake = null;
     }
   }
 
@@ -200,6 +220,9 @@ export function createSession(
       variables: [],
       stop: null,
       interrupted: false,
+      killed: false,
+      displayBytes: 0,
+      kept: false,
       done: null,
       death: null,
       restored: false,
@@ -207,8 +230,8 @@ export function createSession(
       fatalError: "",
     };
     cell = started;
-    channel.write(encodeFrame({ n: number }, Buffer.from(options.code)));
-    phaseTimer = setTimeout(() => stop("timeout"), options.timeoutMs);
+    channel.write(Buffer.concat([token, encodeFrame({ n: number }, Buffer.from(options.code))]));
+    setPhase(options.timeoutMs, () => stop("timeout"));
     watchTimer = setTimeout(() => {
       watching = true;
       keeper.tell("watch", { live: options.live });
@@ -221,10 +244,11 @@ export function createSession(
     if (cell === null || cell.stop !== null || cell.done !== null) return;
     cell.stop = reason;
     cell.interrupted = true;
-    keeper.tell("interrupt");
+    interruptDone = keeper.request("interrupt").catch(() => {});
     setPhase(INTERRUPT_GRACE_MS, () => {
       if (cellsDone === 0) restart();
       else {
+        if (cell !== null) cell.killed = true;
         keeper.tell("stack");
         keeper.tell("kill");
         setPhase(TAKE_OVER_MS, restart);
@@ -235,19 +259,13 @@ export function createSession(
   function onKernelEvent(event: KernelEvent): void {
     switch (event.type) {
       case "ready":
-        if (fresh === null) readyResolve();
-        else {
-          const waiting = fresh;
-          fresh = null;
+        if (awaitingFresh) {
+          awaitingFresh = false;
           finishAfterDeath(cellsDone > 0);
-          waiting.resolve();
-        }
+        } else readyResolve();
         return;
       case "restored":
-        restored?.();
-        if (cell === null) return;
-        cell.restored = true;
-        if (cell.death !== null) finishAfterDeath(false);
+        onRestored(event.number);
         return;
       case "stream":
         onOutput(event.stream, event.offset, event.data);
@@ -270,15 +288,36 @@ export function createSession(
     }
   }
 
+  function onRestored(lastCell: number): void {
+    if (awaitingFresh) return;
+    if (cell === null) {
+      if (recovering === null) return;
+      newsBetween = lastCell < lastDone ? KEPT_EARLIER : ENDED_BETWEEN;
+      setPhase(0, null);
+      endRecovery();
+      return;
+    }
+    cell.restored = true;
+    // The main line made this copy after its word that the cell was done.
+    if (lastCell >= cell.number) cell.kept = true;
+    if (cell.death !== null) finishAfterDeath(false);
+  }
+
+  function endRecovery(): void {
+    recovering?.resolve();
+    recovering = null;
+  }
+
   function onDone(event: Extract<KernelEvent, { type: "done" }>): void {
     if (cell === null || event.number !== cell.number || cell.done !== null) return;
     cell.done = event;
-    if (event.rollback) {
-      // The main line ends itself now; its end or the checkpoint's word finishes the cell.
+    if (event.rollback || cell.killed || cell.death !== null) {
+      // The main line ends now; its end or the checkpoint's word finishes the cell.
       setPhase(TAKE_OVER_MS, restart);
       return;
     }
     cellsDone += 1;
+    lastDone = cell.number;
     finish(toStatus(cell, event), null);
   }
 
@@ -302,10 +341,15 @@ export function createSession(
     if (cell === null) return;
     cell.displays += 1;
     const size = Object.values(event.data).reduce((sum, part) => sum + part.length, 0);
-    if (cell.displays > limits.displayCount || size > limits.displayBytes * 1.4) {
+    if (
+      cell.displays > limits.displayCount ||
+      size > limits.displayBytes * 1.4 ||
+      cell.displayBytes + size > limits.displayBytes * DISPLAYS_TOTAL
+    ) {
       cell.truncated = true;
       return;
     }
+    cell.displayBytes += size;
     cell.emit({
       type: "output",
       output: { type: event.kind, data: event.data, metadata: event.metadata },
@@ -335,14 +379,12 @@ export function createSession(
   }
 
   function onDeath(death: Death): void {
-    if (fresh !== null) return;
+    if (awaitingFresh) return;
     if (cell === null) {
       // A background thread ended the interpreter between two cells.
+      recovering ??= Promise.withResolvers();
       if (cellsDone === 0) restart();
-      else {
-        const timer = setTimeout(restart, TAKE_OVER_MS);
-        restored = () => clearTimeout(timer);
-      }
+      else setPhase(TAKE_OVER_MS, restart);
       return;
     }
     cell.death = death;
@@ -358,8 +400,10 @@ export function createSession(
   }
 
   function restart(): void {
-    if (!alive || fresh !== null) return;
-    fresh = Promise.withResolvers();
+    if (!alive || awaitingFresh) return;
+    awaitingFresh = true;
+    recovering ??= Promise.withResolvers();
+    reader.lose();
     setPhase(RESTART_MS, () => end("The container did not come back."));
     keeper.request("restart").catch(() => end("The container has ended."));
   }
@@ -368,13 +412,14 @@ export function createSession(
   function finishAfterDeath(memoryLost: boolean): void {
     const lost = memoryLost ? LOST : KEPT;
     if (memoryLost) cellsDone = 0;
+    endRecovery();
     if (cell === null) {
       setPhase(0, null);
-      news = memoryLost ? LOST : null;
+      if (memoryLost) newsBetween = LOST_BETWEEN;
       return;
     }
     if (cell.done !== null) {
-      finish(toStatus(cell, cell.done), lost);
+      finish(toStatus(cell, cell.done), cell.kept && !memoryLost ? ENDED_BETWEEN : lost);
       return;
     }
     const { status, error } = explainDeath(cell, limits);
@@ -408,22 +453,25 @@ export function createSession(
         peak_memory_bytes: Math.max(done?.peakBytes ?? 0, ended.memoryBytes),
       },
       truncated: ended.truncated || (done?.truncated ?? false),
-      notice: joinSentences(
-        news,
-        notice ?? (ended.interrupted && status !== "ok" ? STILL_THERE : null),
-      ),
+      notice:
+        [newsBetween, notice ?? (ended.interrupted && status !== "ok" ? STILL_THERE : null)]
+          .filter((sentence) => sentence !== null)
+          .join(" ") || null,
     });
-    news = null;
+    newsBetween = null;
   }
 
-  async function* collect(ended: Cell): AsyncGenerator<ExecutionEvent> {
+  async function* collect(ended: Cell, finished: DoneEvent): AsyncGenerator<ExecutionEvent> {
     const folder = String(ended.number).padStart(6, "0");
     try {
       const answer = await keeper.request("collect", {
         folder,
         count: limits.fileCount,
         max: limits.fileBytes,
+        total: limits.collectBytes,
       });
+      const refused = refusedFiles(answer);
+      if (refused !== null) finished.notice = [finished.notice, refused].filter(Boolean).join(" ");
       for (const file of toFiles(answer, ended.done?.shownFiles ?? []))
         yield { type: "file", file };
     } catch {
@@ -439,10 +487,10 @@ export function createSession(
   function end(message: string): void {
     if (!alive) return;
     alive = false;
+    endRecovery();
     channel.destroy();
     keeper.close();
     readyReject(new GatewayError("internal", message));
-    fresh?.resolve();
     if (cell === null) {
       setPhase(0, null);
       return;
@@ -456,12 +504,14 @@ const KEPT =
   "The session is back where it was before this call: its variables are kept, this call's are not. Files that were written stay.";
 const LOST =
   "The interpreter had to be started anew: all variables are gone. Files that were written stay.";
+const ENDED_BETWEEN =
+  "The interpreter ended after the call before this one and was brought back with its variables; threads and processes that it had left running are gone.";
+const KEPT_EARLIER =
+  "The interpreter ended after the call before this one: memory is back where it was before that call. Files that were written stay.";
+const LOST_BETWEEN =
+  "The interpreter ended after the call before this one and had to be started anew: all variables from before are gone. Files that were written stay.";
 const STILL_THERE =
   "The code was stopped; the session's variables are still there, with what the code had changed until then.";
-
-function joinSentences(...sentences: (string | null)[]): string | null {
-  return sentences.filter((sentence) => sentence !== null).join(" ") || null;
-}
 
 function toStatus(cell: Cell, done: Extract<KernelEvent, { type: "done" }>): ExecutionStatus {
   if (done.status === "interrupted") {
@@ -565,6 +615,14 @@ function withMemoryAdvice(cell: Cell, status: ExecutionStatus): ExecutionError |
       ? `Largest variables: ${variables.join("; ")}. Work in chunks (pandas: read_csv(..., chunksize=100_000)), use smaller dtypes, or delete what is no longer needed.`
       : `Variables where it was: ${variables.join("; ")}.`;
   return { ...error, traceback: `${error.traceback}\n${sentence}` };
+}
+
+/** A sentence naming the files that were too large to take, or null. */
+function refusedFiles({ fields }: { fields: Record<string, unknown> }): string | null {
+  const listed = Array.isArray(fields.files) ? (fields.files as [string, number][]) : [];
+  const names = listed.filter(([, size]) => size < 0).map(([name]) => name);
+  if (names.length === 0) return null;
+  return `Too large to take out of $OUTPUT_DIR: ${names.slice(0, 5).join(", ")}${names.length > 5 ? " and others" : ""}.`;
 }
 
 function toFiles(

@@ -91,11 +91,12 @@ export async function startZygote(
     },
   );
   const complaints = keepLastLines(child, log);
+  let removed: Promise<void> | undefined;
   const exited = new Promise<string>((resolve) => {
     child.on("error", (error) => resolve(`bubblewrap could not be started: ${error.message}`));
     child.on("exit", (code, signal) => {
       rmSync(folder, { recursive: true, force: true });
-      groups?.remove();
+      removed = groups?.remove();
       resolve(
         `the sandbox's zygote ended with ${signal ?? `code ${code}`}: ${complaints() || "it said nothing"}`,
       );
@@ -133,6 +134,7 @@ export async function startZygote(
       const timer = setTimeout(() => child.kill("SIGKILL"), 2000);
       await exited;
       clearTimeout(timer);
+      await removed;
     },
   };
 }

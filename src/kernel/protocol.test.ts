@@ -1,0 +1,140 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+
+import { ChannelError } from "./channel.ts";
+import { isSanePng, parseKernelFrame } from "./protocol.ts";
+
+const nothing = Buffer.alloc(0);
+const png = (width: number, height: number) => {
+  const bytes = Buffer.alloc(40);
+  Buffer.from("89504e470d0a1a0a0000000d49484452", "hex").copy(bytes);
+  bytes.writeUInt32BE(width, 16);
+  bytes.writeUInt32BE(height, 20);
+  return bytes;
+};
+const display = (parts: [string, number][], payload: Buffer, metadata: object = {}) =>
+  parseKernelFrame({ header: { t: "display", kind: "display_data", parts, metadata }, payload });
+
+test.each<[string, unknown]>([
+  ["no object", 5],
+  ["an unknown word", { t: "exec" }],
+  ["a third stream", { t: "stream", s: 3, o: 0 }],
+  ["an offset below zero", { t: "stream", s: 1, o: -1 }],
+  ["an offset beyond the integers", { t: "stream", s: 1, o: 1e300 }],
+  [
+    "a part that is longer than the payload",
+    { t: "display", kind: "display_data", parts: [["text/plain", 1]], metadata: {} },
+  ],
+  [
+    "sixty-five parts",
+    { t: "display", kind: "display_data", parts: Array(65).fill(["a/b", 0]), metadata: {} },
+  ],
+  [
+    "a return code above a byte",
+    {
+      t: "done",
+      n: 1,
+      status: "ok",
+      code: 256,
+      wall: 0,
+      cpu: 0,
+      peak: 0,
+      files: false,
+      shown: [],
+      truncated: false,
+      rollback: false,
+    },
+  ],
+])("%s is a ChannelError", (_name, header) => {
+  expect(() => parseKernelFrame({ header, payload: nothing })).toThrow(ChannelError);
+});
+
+test("any JSON gives an event or a ChannelError", () => {
+  const words = fc.constantFrom("ready", "restored", "stream", "display", "error", "done");
+  const fields = fc.dictionary(
+    fc.constantFrom("s", "o", "n", "kind", "parts", "metadata", "name", "code", "shown"),
+    fc.jsonValue(),
+  );
+  fc.assert(
+    fc.property(words, fields, fc.uint8Array({ maxLength: 64 }), (t, rest, payload) => {
+      try {
+        parseKernelFrame({ header: { ...rest, t }, payload: Buffer.from(payload) });
+      } catch (error) {
+        expect(error).toBeInstanceOf(ChannelError);
+      }
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test("half a million bad parts are refused at once", () => {
+  const started = performance.now();
+  const header = {
+    t: "display",
+    kind: "display_data",
+    parts: Array(500_000).fill(1),
+    metadata: {},
+  };
+  expect(() => parseKernelFrame({ header, payload: nothing })).toThrow(ChannelError);
+  expect(performance.now() - started).toBeLessThan(200);
+});
+
+test("metadata too deep to be written again is left out", () => {
+  let deep: object = {};
+  for (let depth = 0; depth < 50_000; depth += 1) deep = { deep };
+  const event = display([["text/plain", 1]], Buffer.from("x"), deep);
+  expect(event).toMatchObject({ data: { "text/plain": "x" }, metadata: {} });
+  expect(display([], nothing, { isolated: { width: 3 } })).toMatchObject({
+    metadata: { isolated: { width: 3 } },
+  });
+});
+
+test.each([
+  ["a PNG", "image/png", png(10, 10), true],
+  ["a PNG of fifty thousand pixels squared", "image/png", png(50_000, 50_000), false],
+  ["text that says it is a PNG", "image/png", Buffer.from("<script>"), false],
+  ["a JPEG that is a GIF", "image/jpeg", Buffer.from("GIF89a........"), false],
+  [
+    "a GIF of four billion pixels",
+    "image/gif",
+    Buffer.from("474946383961ffffffff000000", "hex"),
+    false,
+  ],
+  ["a small GIF", "image/gif", Buffer.from("4749463839610a000a00000000", "hex"), true],
+  [
+    "a JPEG of four billion pixels",
+    "image/jpeg",
+    Buffer.from("ffd8ffc0001108ffffffff03012200021101031101", "hex"),
+    false,
+  ],
+  [
+    "a small JPEG",
+    "image/jpeg",
+    Buffer.from("ffd8ffe000044a46ffc0001108000a000a03012200021101031101", "hex"),
+    true,
+  ],
+  [
+    "a WebP of sixteen thousand pixels squared",
+    "image/webp",
+    Buffer.from("52494646000000005745425056503858" + "0a00000000000000ffffffffffff", "hex"),
+    false,
+  ],
+])("%s", (_name, mime, bytes, shown) => {
+  const event = display([[mime, bytes.length]], bytes);
+  expect(event.type === "display" && mime in event.data).toBe(shown);
+});
+
+test.each([
+  "image/png; charset=x",
+  "text",
+  "TEXT/HTML",
+  "a/b\nc",
+  `text/${"x".repeat(1000)}`,
+  "__proto__",
+])("the MIME type %j is left out", (mime) => {
+  expect(display([[mime, 1]], Buffer.from("x"))).toMatchObject({ data: {} });
+});
+
+test("a PNG needs a size", () => {
+  expect(isSanePng(png(0, 5))).toBe(false);
+});
