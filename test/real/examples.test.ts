@@ -1,5 +1,4 @@
 /** The programs in `examples/` run as they stand, against a real server with a scripted model. */
-import { spawn } from "node:child_process";
 import { mkdtemp, readFile, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,6 +10,7 @@ import { loadConfig } from "../../src/config.ts";
 import type { ModelRequest } from "../../src/providers/provider.ts";
 import { ScriptedProvider, calls, says, type ScriptStep } from "../../src/providers/scripted.ts";
 import { ensurePythonClients, type PythonClients } from "../conformance/python-clients.ts";
+import { runProgram } from "../fixtures/program.ts";
 import { startServer, type TestServer } from "./server.ts";
 
 /** Words of a request, and the program that a good model writes for it. */
@@ -88,25 +88,16 @@ test("direct_api.py needs no model and no library", async () => {
   expect(await firstBytes("sales.png")).toBe("\u0089PNG");
 });
 
-/** What it prints on stdout; fails with its stderr when it exits with anything but 0. */
-function runExample(command: string, name: string, ...args: string[]): Promise<string> {
+/** What it prints on stdout; the test fails with its stderr when it exits with anything but 0. */
+async function runExample(command: string, name: string, ...args: string[]): Promise<string> {
   const program = fileURLToPath(new URL(`../../examples/${name}`, import.meta.url));
-  const env = {
-    PATH: process.env.PATH,
-    ANTHROPIC_BASE_URL: server.url,
-    PYTHONPATH: clients.packages,
-  };
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, [program, ...args], { cwd: folder, env, timeout: 120_000 });
-    let stdout = "";
-    let stderr = "";
-    child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
-    child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
-    child.on("error", reject);
-    child.on("close", (code) =>
-      code === 0 ? resolve(stdout) : reject(new Error(`${name} ended with ${code}:\n${stderr}`)),
-    );
+  const env = { ANTHROPIC_BASE_URL: server.url, PYTHONPATH: clients.packages };
+  const { code, stdout, stderr } = await runProgram(command, [program, ...args], {
+    cwd: folder,
+    env,
   });
+  expect({ code, stderr: code === 0 ? "" : stderr }).toEqual({ code: 0, stderr: "" });
+  return stdout;
 }
 
 async function firstBytes(name: string): Promise<string> {
