@@ -44,7 +44,7 @@ afterAll(() => server?.close());
 afterEach(async () => {
   kept += 1;
   const { message } = await runCode("kept += 1\nprint('kept', kept)", { container });
-  expect(JSON.stringify(message.content)).toContain(`"text":"kept ${kept}"`);
+  expect(message.content[1]).toMatchObject({ text: `kept ${kept}` });
 });
 
 const USER = { role: "user", content: "Please." };
@@ -120,7 +120,7 @@ const BAD_REQUESTS: BadRequest[] = [
     name: "max_tokens as text",
     body: { max_tokens: "9" },
     ...INVALID,
-    says: /^max_tokens: .*integer/,
+    says: /^max_tokens: .*valid number/,
   },
   {
     name: "an unknown role",
@@ -415,8 +415,10 @@ test("two requests on one container at once run one after the other, and both ar
 
 test("code that crashes, floods or never ends is told to the model, and the session lives", async () => {
   const { message } = await runCode("import ctypes\nctypes.string_at(0)", { container });
-  const [failed] = message.content.filter(({ type }) => type === "code_execution_result");
-  expect(failed).toMatchObject({ is_error: true });
+  expect(message.content.at(-2)).toMatchObject({
+    is_error: true,
+    text: expect.stringContaining("segmentation fault"),
+  });
   const flood = await runCode("while True: print('x' * 10_000)", {
     container: (await runCode("pass")).message.container!.id,
     max_tokens: 100,
