@@ -40,12 +40,14 @@ beforeAll(async () => {
 
 afterAll(() => server?.close());
 
-/** Nothing is lost: the server answers, and the container remembers. */
-afterEach(async () => {
+afterEach(proveNothingLost);
+
+/** The server answers, and the container remembers. */
+async function proveNothingLost(): Promise<void> {
   kept += 1;
   const { message } = await runCode("kept += 1\nprint('kept', kept)", { container });
   expect(message.content[1]).toMatchObject({ text: `kept ${kept}` });
-});
+}
 
 const USER = { role: "user", content: "Please." };
 
@@ -363,7 +365,7 @@ test("a client that goes away while code runs: the code is stopped, the containe
       if (text.includes("event: content_block_stop")) leave.abort();
     }
   })();
-  await expect(reading).rejects.toThrow();
+  await expect(reading).rejects.toThrow("aborted");
 
   const startedMs = performance.now();
   const { message } = await runCode("print(globals().get('gone', 'not begun'))", { container });
@@ -389,7 +391,7 @@ test("a client that goes away while the model thinks: the model's server is let 
   const answer = post(server.url, JSON.stringify(toBody({ messages: [USER] })), {}, leave.signal);
   await asked.promise;
   leave.abort();
-  await expect(answer).rejects.toThrow();
+  await expect(answer).rejects.toThrow("aborted");
   await given.promise;
 });
 
