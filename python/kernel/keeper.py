@@ -29,6 +29,7 @@ from .shell import Shell
 TAKE_OVER_SECONDS = 2.0
 WATCH_SECONDS = 0.05
 TAIL_BYTES_MAX = 1 << 20
+PROCESS_MAX = 1 << 22
 
 
 class Keeper:
@@ -47,6 +48,8 @@ class Keeper:
         self.memory_kills = 0
         self.counts_memory = settings["cgroup"] == 0
         self.main = 0
+        # The sleeping copy, as the main line names it; 0 while there is none.
+        self.checkpoint = 0
         self.output_bytes: int = settings["output_bytes"]
         self.wake_pipe = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self.control, self.session_control = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -108,6 +111,7 @@ class Keeper:
                 return
             if process == self.main:
                 self.main = 0
+                self.make_way()
                 code = os.waitstatus_to_exitcode(status)
                 kills = count_memory_kills(self.memory_events)
                 memory, self.memory_kills = kills > self.memory_kills, kills
@@ -120,10 +124,14 @@ class Keeper:
             process = int(message[1:])
         except (OSError, ValueError):
             return
+        if message[:1] == b"C":
+            self.checkpoint = process if 1 < process <= PROCESS_MAX else 0
+            return
         self.reap()
         if self.main != 0 or not is_child(process):
             return
         self.main = process
+        self.checkpoint = 0
         self.watching = self.live = False
 
     def answer(self) -> None:
@@ -168,6 +176,7 @@ class Keeper:
             self.signal(signal.SIGUSR1)
         elif operation == "kill":
             self.signal(signal.SIGKILL)
+            self.make_way()
         elif operation == "restart":
             self.restart()
         else:
@@ -180,6 +189,26 @@ class Keeper:
                 os.kill(self.main, number)
             except ProcessLookupError:
                 pass
+
+    def make_way(self) -> None:
+        """End everything but the checkpoint, which a fork bomb would not let come to itself in time."""
+        if self.checkpoint == 0:
+            return
+        try:
+            # Stopped first, all at once: nothing can fork between two looks at the list.
+            os.kill(-1, signal.SIGSTOP)
+        except ProcessLookupError:
+            return
+        for name in os.listdir("/proc"):
+            if name.isdigit() and int(name) not in (1, self.checkpoint):
+                try:
+                    os.kill(int(name), signal.SIGKILL)
+                except ProcessLookupError:
+                    continue
+        try:
+            os.kill(self.checkpoint, signal.SIGCONT)
+        except ProcessLookupError:
+            pass
 
     def restart(self) -> None:
         """Kill everything and begin again with a fresh interpreter and the same files."""
@@ -195,6 +224,7 @@ class Keeper:
                 break
         while select.select([self.control], [], [], 0)[0]:
             self.control.recv(64)
+        self.checkpoint = 0
         self.watching = self.live = False
         self.send_last_words()
         self.channel.sendall(self.token)

@@ -65,13 +65,28 @@ def remap_memory() -> int:
         raise MemoryError(f"the zygote's memory could not be mapped anew ({done} of {len(rows)})")
     # From here on nobody can change the file, not even by a descriptor of it.
     fcntl.fcntl(file, fcntl.F_ADD_SEALS, SEAL | SHRINK | GROW | WRITE)
+    map_for_reading(file, rows)
     os.close(file)
-    for address, length, _ in rows:
-        try:
-            libc.call("madvise", ctypes.c_void_p(address), ctypes.c_size_t(length), MADV_POPULATE_READ)
-        except OSError:
-            break  # Before Linux 5.14: only the count of a session's memory is less true.
     return size
+
+
+def map_for_reading(file: int, rows: list[tuple[int, int, int]]) -> None:
+    """Map what the file holds; to map its holes would fill them."""
+    for address, length, offset in rows:
+        position, end = offset, offset + length
+        while position < end:
+            try:
+                start = os.lseek(file, position, os.SEEK_DATA)
+            except OSError:
+                return  # Nothing but a hole up to the end of the file.
+            if start >= end:
+                break
+            position = min(os.lseek(file, start, os.SEEK_HOLE), end)
+            place = ctypes.c_void_p(address + start - offset)
+            try:
+                libc.call("madvise", place, ctypes.c_size_t(position - start), MADV_POPULATE_READ)
+            except OSError:
+                return  # Before Linux 5.14: only the count of a session's memory is less true.
 
 
 def private_memory(left_out: tuple[int, ...]) -> list[tuple[int, int, int]]:

@@ -125,6 +125,8 @@ export function createSession(
   let recovering: PromiseWithResolvers<void> | null = null;
   /** The keeper has carried out the last interrupt, which must not reach the next cell. */
   let interruptDone: Promise<unknown> = Promise.resolve();
+  /** A checkpoint took over between two cells, and the keeper has not yet told why. */
+  let restoredEarly = false;
   /** The last cell that was reported as done. */
   let lastDone = 0;
   /** What the next answer has to say of what happened since the last one. */
@@ -230,6 +232,9 @@ export function createSession(
       fatalError: "",
     };
     cell = started;
+    // The death that belongs to it came before, or belongs to this cell now.
+    started.restored = restoredEarly;
+    restoredEarly = false;
     channel.write(Buffer.concat([token, encodeFrame({ n: number }, Buffer.from(options.code))]));
     setPhase(options.timeoutMs, () => stop("timeout"));
     watchTimer = setTimeout(() => {
@@ -291,10 +296,13 @@ export function createSession(
   function onRestored(lastCell: number): void {
     if (awaitingFresh) return;
     if (cell === null) {
-      if (recovering === null) return;
       newsBetween = lastCell < lastDone ? KEPT_EARLIER : ENDED_BETWEEN;
-      setPhase(0, null);
-      endRecovery();
+      // The keeper's word that the old one died may be still to come.
+      if (recovering === null) restoredEarly = true;
+      else {
+        setPhase(0, null);
+        endRecovery();
+      }
       return;
     }
     cell.restored = true;
@@ -382,6 +390,10 @@ export function createSession(
     if (awaitingFresh) return;
     if (cell === null) {
       // A background thread ended the interpreter between two cells.
+      if (restoredEarly) {
+        restoredEarly = false;
+        return;
+      }
       recovering ??= Promise.withResolvers();
       if (cellsDone === 0) restart();
       else setPhase(TAKE_OVER_MS, restart);

@@ -41,10 +41,10 @@ async function* read(response: Response): AsyncGenerator<SentEvent> {
 describe("a container", () => {
   test("is made, shown, listed and deleted", async () => {
     const made = await createContainer(server);
-    const shown = (await (await send(server, "GET", `/v1/containers/${made.id}`)).json()) as any;
+    const shown = await (await send(server, "GET", `/v1/containers/${made.id}`)).json();
     expect(shown).toMatchObject({ type: "container", id: made.id });
     expect(Date.parse(shown.expires_at)).toBeGreaterThan(Date.parse(shown.created_at));
-    const listed = (await (await send(server, "GET", "/v1/containers")).json()) as any;
+    const listed = await (await send(server, "GET", "/v1/containers")).json();
     expect(listed.data.map((one: { id: string }) => one.id)).toContain(made.id);
     const deleted = await send(server, "DELETE", `/v1/containers/${made.id}`);
     expect(await deleted.json()).toEqual({ id: made.id, type: "container_deleted" });
