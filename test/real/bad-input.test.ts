@@ -40,12 +40,14 @@ beforeAll(async () => {
 
 afterAll(() => server?.close());
 
-/** Nothing is lost: the server answers, and the container remembers. */
-afterEach(async () => {
+afterEach(proveNothingLost);
+
+/** The server answers, and the container remembers. */
+async function proveNothingLost(): Promise<void> {
   kept += 1;
   const { message } = await runCode("kept += 1\nprint('kept', kept)", { container });
-  expect(JSON.stringify(message.content)).toContain(`"text":"kept ${kept}"`);
-});
+  expect(message.content[1]).toMatchObject({ text: `kept ${kept}` });
+}
 
 const USER = { role: "user", content: "Please." };
 
@@ -120,7 +122,7 @@ const BAD_REQUESTS: BadRequest[] = [
     name: "max_tokens as text",
     body: { max_tokens: "9" },
     ...INVALID,
-    says: /^max_tokens: .*integer/,
+    says: /^max_tokens: .*valid number/,
   },
   {
     name: "an unknown role",
@@ -363,7 +365,7 @@ test("a client that goes away while code runs: the code is stopped, the containe
       if (text.includes("event: content_block_stop")) leave.abort();
     }
   })();
-  await expect(reading).rejects.toThrow();
+  await expect(reading).rejects.toThrow("aborted");
 
   const startedMs = performance.now();
   const { message } = await runCode("print(globals().get('gone', 'not begun'))", { container });
@@ -389,7 +391,7 @@ test("a client that goes away while the model thinks: the model's server is let 
   const answer = post(server.url, JSON.stringify(toBody({ messages: [USER] })), {}, leave.signal);
   await asked.promise;
   leave.abort();
-  await expect(answer).rejects.toThrow();
+  await expect(answer).rejects.toThrow("aborted");
   await given.promise;
 });
 
@@ -415,8 +417,10 @@ test("two requests on one container at once run one after the other, and both ar
 
 test("code that crashes, floods or never ends is told to the model, and the session lives", async () => {
   const { message } = await runCode("import ctypes\nctypes.string_at(0)", { container });
-  const [failed] = message.content.filter(({ type }) => type === "code_execution_result");
-  expect(failed).toMatchObject({ is_error: true });
+  expect(message.content.at(-2)).toMatchObject({
+    is_error: true,
+    text: expect.stringContaining("segmentation fault"),
+  });
   const flood = await runCode("while True: print('x' * 10_000)", {
     container: (await runCode("pass")).message.container!.id,
     max_tokens: 100,

@@ -74,7 +74,7 @@ test("requests under way end whole, new ones are turned away, and nothing is lef
   expect(events.map(({ type }) => type)).toContain("message_stop");
   expect(JSON.stringify(events)).toContain('"text":"slept"');
   expect(await curta.ended).toBe(0);
-  await expect(post(curta.url, "{}")).rejects.toThrow();
+  await expect(post(curta.url, "{}")).rejects.toThrow("fetch failed");
   await expectGone(family);
 
   // The same data folder serves again.
