@@ -4,8 +4,8 @@
  * The processes of a container share most pages with the zygote, and some only with each other: what the
  * main line wrote before its last fork belongs to it and to its checkpoint. Adding up each process's
  * private pages (USS) leaves those out, so the pages themselves are counted: the set of page frames
- * mapped in the container's processes, less those that its parent also maps. That is what the machine
- * gets back when the container ends. Frame numbers are shown to root only.
+ * mapped in the container's processes, less those that the zygote and other
+ * containers map too. That is what one more container costs, and what its end gives back. Frame numbers are shown to root only.
  */
 import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync } from "node:fs";
 
@@ -52,7 +52,7 @@ export function pageTableBytes(processes: readonly number[]): number {
   return sum(processes, "status", ["VmPTE"]);
 }
 
-export function parentOf(id: number): number {
+function parentOf(id: number): number {
   // The name before it, in parentheses, may contain anything.
   const text = readFileSync(`/proc/${id}/stat`, "latin1");
   return Number(text.slice(text.lastIndexOf(")") + 2).split(" ")[1]);

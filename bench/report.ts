@@ -59,7 +59,7 @@ Written by \`npm run bench -- --write\` on ${startedAt.toISOString().slice(0, 10
 
 - **Machine:** ${machine}; ${loads}. A load above the number of processors means that others were at work on it.
 - **Method:** Curta runs as \`curta serve\` with its defaults, in a process of its own, and is called through the direct API over one kept-alive connection; times are what that client sees, to the last byte. What it is compared with runs in the same minutes, in turns (A A A B B B A A A …), with the sandbox's own interpreter and libraries: a Jupyter kernel with its own client (from the request to the kernel's \`idle\`), an HTTP echo on the same framework, plain interpreters, and a fork of a Python that has the same modules loaded and runs the cell with \`exec\`, without any protection. Those time themselves, so the way to them costs them nothing. First calls warm up and do not count.
-- **Figures:** ratios first, since neighbours and clock speed weigh on both sides of a ratio. Times are p50 / p90 / p99, with the number of samples. Memory is the pages that only the container's processes map, checkpoint and keeper included.
+- **Figures:** ratios first, since neighbours and clock speed weigh on both sides of a ratio. Times are p50 / p90 / p99, with the number of samples. Memory is the pages that only the container's processes map, checkpoint and keeper included; what two containers share is neither's.
 
 ![Distance from each target, and times side by side](performance.png)
 

@@ -4,6 +4,7 @@ import json
 import textwrap
 
 import matplotlib.pyplot as plt
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 MET, MISSED, OWN, OTHERS = "#2a7f62", "#c8553d", "#24507a", "#b8b8b8"
 
@@ -34,4 +35,7 @@ right.set_yticks(range(len(names)), names, fontsize=8)
 right.set_xscale("log")
 right.set_title("Milliseconds: p50 as bar, p99 as tick")
 right.invert_yaxis()
+for axes in (left, right):
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _place: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
 plt.show()

@@ -46,8 +46,8 @@ export async function runCreation(bench: Bench): Promise<GroupResult> {
     ],
     series: {
       "new container": times["from the pool"],
-      "new, pool empty": times["without a pool"],
-      "new fork": times["bare fork"],
+      "new container, pool empty": times["without a pool"],
+      "bare fork with its first cell": times["bare fork"],
     },
   };
 }

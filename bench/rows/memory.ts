@@ -3,13 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 
 import type { Bench, GroupResult } from "../bench.ts";
 import type { Curta } from "../curta.ts";
-import {
-  namespacesBelow,
-  ownBytes,
-  pageTableBytes,
-  parentOf,
-  uniqueSetBytes,
-} from "../process-memory.ts";
+import { namespacesBelow, ownBytes, pageTableBytes, uniqueSetBytes } from "../process-memory.ts";
 import type { PythonProcess } from "../python-process.ts";
 import { atMost } from "../row.ts";
 import type { Row } from "../row.ts";
@@ -55,6 +49,9 @@ export async function runMemory(bench: Bench): Promise<GroupResult> {
   const { contestants } = bench;
   const [curta, jupyter] = await Promise.all([contestants.poolless(), contestants.jupyter()]);
   const rows: Row[] = [];
+  // A second session: what it shares with the measured one, but no longer with the zygote, is no session's own.
+  const neighbour = await curta.container();
+  await neighbour.run("print(1)");
   for (const { what, code, limitMib } of CASES) {
     const samples: Sample[] = [];
     for (let count = 0; count < (bench.quick ? 1 : 3); count += 1) {
@@ -75,6 +72,7 @@ export async function runMemory(bench: Bench): Promise<GroupResult> {
       ].join(", "),
     });
   }
+  await neighbour.delete();
   return { rows };
 }
 
@@ -82,17 +80,13 @@ async function measureSession(curta: Curta, code: string): Promise<Sample> {
   const before = namespacesBelow(curta.processId);
   const container = await curta.container();
   await container.run(code);
-  const find = () => {
-    const now = namespacesBelow(curta.processId);
-    const [processes] = [...now].filter(([name]) => !before.has(name)).map(([, ids]) => ids);
-    if (processes === undefined) throw new Error("The container's processes are not to be found.");
-    return processes;
-  };
   const sample = await settle(() => {
-    const processes = find();
-    const zygote = parentOf(Math.min(...processes));
+    const now = [...namespacesBelow(curta.processId)];
+    const processes = now.filter(([name]) => !before.has(name)).flatMap(([, ids]) => ids);
+    const others = now.filter(([name]) => before.has(name)).flatMap(([, ids]) => ids);
+    if (processes.length === 0) throw new Error("The container's processes are not to be found.");
     return {
-      own: ownBytes(processes, [zygote]),
+      own: ownBytes(processes, others),
       unique: uniqueSetBytes(processes),
       tables: pageTableBytes(processes),
       processes: processes.length,

@@ -8,9 +8,15 @@ copy-on-write, at the same addresses. Forks then copy only what a session has ch
 
 Nothing may change between the writing and the mapping, and an interpreter changes memory with every
 step it takes. So both happen in one piece of machine code that touches nothing but its own stack; its
-source is remap.c. The zygote then maps every page once for reading, so that they count as shared in a
-session and not as its own. Where there is no code for the architecture, or the kernel refuses
-memory that is both writable and executable, forks stay as they are: slower, otherwise the same.
+source is remap.c.
+
+A fork does copy the tables of a whole mapping once one of its pages has been written to. So the file is
+mapped in pieces of two megabytes, with gaps in the file between them that keep the kernel from joining
+them again; and the zygote itself leaves unmapped what it does not touch. A process of its own, the
+holder, maps all pages for reading instead: in a session they then count as shared and not as its own.
+
+Where there is no code for the architecture, or the kernel refuses memory that is both writable and
+executable, forks stay as they are: slower, otherwise the same.
 """
 
 import ctypes
@@ -18,6 +24,7 @@ import fcntl
 import mmap
 import os
 import platform
+import signal
 import struct
 
 from . import libc
@@ -34,6 +41,7 @@ CODE = {
 
 ROW = struct.Struct("@QQQ")
 TABLE_BYTES = 1 << 20
+PIECE_BYTES = 2 << 20
 MADV_POPULATE_READ = 22
 SEAL, SHRINK, GROW, WRITE = 0x1, 0x2, 0x4, 0x8
 
@@ -57,21 +65,49 @@ def remap_memory() -> int:
     own = (address_of(page), address_of(table))
     file = os.memfd_create("zygote", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     rows = private_memory(own)
-    size = sum(length for _, length, _ in rows)
-    os.ftruncate(file, size)
+    os.ftruncate(file, rows[-1][2] + rows[-1][1])
     table.write(b"".join(ROW.pack(*row) for row in rows))
     done = function(own[1], len(rows), file)
     if done != len(rows):
         raise MemoryError(f"the zygote's memory could not be mapped anew ({done} of {len(rows)})")
     # From here on nobody can change the file, not even by a descriptor of it.
     fcntl.fcntl(file, fcntl.F_ADD_SEALS, SEAL | SHRINK | GROW | WRITE)
+    hold(file, rows)
     os.close(file)
-    for address, length, _ in rows:
-        try:
-            libc.call("madvise", ctypes.c_void_p(address), ctypes.c_size_t(length), MADV_POPULATE_READ)
-        except OSError:
-            break  # Before Linux 5.14: only the count of a session's memory is less true.
-    return size
+    return sum(length for _, length, _ in rows)
+
+
+def hold(file: int, rows: list[tuple[int, int, int]]) -> None:
+    """Fork the holder, which ends with the zygote."""
+    zygote = os.getpid()
+    if os.fork() == 0:
+        libc.prctl(libc.PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() == zygote:
+            map_for_reading(file, rows)
+            os.close(file)
+            os.closerange(0, 64)
+            while True:
+                signal.pause()
+        os._exit(0)
+
+
+def map_for_reading(file: int, rows: list[tuple[int, int, int]]) -> None:
+    """Map what the file holds; to map its holes would fill them."""
+    for address, length, offset in rows:
+        position, end = offset, offset + length
+        while position < end:
+            try:
+                start = os.lseek(file, position, os.SEEK_DATA)
+            except OSError:
+                return  # Nothing but a hole up to the end of the file.
+            if start >= end:
+                break
+            position = min(os.lseek(file, start, os.SEEK_HOLE), end)
+            place = ctypes.c_void_p(address + start - offset)
+            try:
+                libc.call("madvise", place, ctypes.c_size_t(position - start), MADV_POPULATE_READ)
+            except OSError:
+                return  # Before Linux 5.14: only the count of a session's memory is less true.
 
 
 def private_memory(left_out: tuple[int, ...]) -> list[tuple[int, int, int]]:
@@ -86,8 +122,10 @@ def private_memory(left_out: tuple[int, ...]) -> list[tuple[int, int, int]]:
         start, end = (int(part, 16) for part in fields[0].split("-"))
         if fields[1] != "rw-p" or name not in ("", "[heap]") or any(start <= place < end for place in left_out):
             continue
-        rows.append((start, end - start, offset))
-        offset += end - start
+        for piece in range(start, end, PIECE_BYTES):
+            length = min(PIECE_BYTES, end - piece)
+            rows.append((piece, length, offset))
+            offset += length + mmap.PAGESIZE
     return rows
 
 

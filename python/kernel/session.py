@@ -31,7 +31,9 @@ import numpy
 from IPython.core import async_helpers
 
 from . import failure, libc
+from .cell import run_cell
 from .display import Figures, begin_figures, flush_figures
+from .memory import MemoryMeter
 from .protocol import ChannelClosed, Header, encode_frame, read_frame, read_until
 from .shell import Bundle, Displays, Shell
 from .streams import Output
@@ -71,7 +73,7 @@ class Session:
         self.display_bytes = 0
         self.output_folder = ""
         self.own_callbacks = {event: len(calls) for event, calls in shell.events.callbacks.items()}
-        self.baseline_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        self.memory = MemoryMeter()
 
     def serve(self) -> None:
         """Run cells until the server hangs up."""
@@ -118,9 +120,11 @@ class Session:
             signal.signal(signal.SIGINT, self.on_interrupt)
         try:
             self.running = True
-            shell.run_cell(code, store_history=False)
-            # Held by IPython until the next cell; what hangs when it is let go hangs here, where it can be stopped.
-            shell.last_execution_result = shell.displayhook.exec_result = None
+            self.call_hooks("pre_execute")
+            error = run_cell(shell, code, f"<cell {number}>")
+            if error is not None:
+                shell.failure = error
+            self.call_hooks("post_execute")
             flush_figures(folder)
         except BaseException as error:  # An interrupt between two lines of IPython's own, or worse.
             shell.failure = error
@@ -130,6 +134,11 @@ class Session:
             self.finish(number, started, cpu)
         except KeyboardInterrupt:
             self.finish(number, started, cpu)
+
+    def call_hooks(self, event: str) -> None:
+        """Call what user code has registered with the shell beyond what was there before it."""
+        for hook in self.shell.events.callbacks[event][self.own_callbacks[event] :]:
+            hook()
 
     def rehearse(self, wait_seconds: float = 0) -> None:
         """Run a cell for nothing when nobody asks for one within the time given.
@@ -168,7 +177,6 @@ class Session:
             release_reserve()
         self.send_output()
         status, code = self.report(error)
-        usage = resource.getrusage(resource.RUSAGE_SELF)
         folder = self.output_folder
         try:
             os.rmdir(folder)
@@ -183,10 +191,11 @@ class Session:
                 "code": code,
                 "wall": round((time.perf_counter() - started) * 1000, 3),
                 "cpu": round((cpu_seconds() - cpu) * 1000, 3),
-                "peak": max(0, usage.ru_maxrss - self.baseline_kb) * 1024,
+                "peak": self.memory.measure(),
                 "files": left,
                 "shown": Figures.shown_files[:100],
-                "truncated": self.display_bytes > DISPLAYS_BYTES_MAX or any(output.truncated() for output in self.outputs),
+                "truncated": self.display_bytes > DISPLAYS_BYTES_MAX
+                or any(output.truncated() for output in self.outputs),
                 "rollback": memory_error,
             }
         )
@@ -196,8 +205,6 @@ class Session:
         self.flush()
         if memory_error:
             os._exit(0)
-        if usage.ru_maxrss - self.baseline_kb > 8192:
-            reset_peak()
 
     def report(self, error: BaseException | None) -> tuple[str, int]:
         """Send the error of the cell, if any, and return its status and return code."""
@@ -416,20 +423,6 @@ def cpu_seconds() -> float:
     own = resource.getrusage(resource.RUSAGE_SELF)
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
     return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
-
-
-def reset_peak() -> None:
-    """Let the kernel count the peak anew."""
-    try:
-        descriptor = os.open("/proc/self/clear_refs", os.O_WRONLY)
-    except OSError:
-        return
-    try:
-        os.write(descriptor, b"5")
-    except OSError:
-        pass
-    finally:
-        os.close(descriptor)
 
 
 def release_reserve() -> None:

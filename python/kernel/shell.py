@@ -9,13 +9,12 @@ import builtins
 import sys
 import threading
 import types
-import warnings
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
+from IPython.display import display
 from traitlets.config import Config
 
 Bundle = dict[str, Any]
@@ -36,20 +35,6 @@ class Publisher(DisplayPublisher):
 
     def clear_output(self, wait: bool = False) -> None:
         """Nothing to clear: what was sent was sent."""
-
-
-class LastValue(DisplayHook):
-    """The value of the last expression."""
-
-    def write_output_prompt(self) -> None:
-        """No prompt."""
-
-    def write_format_data(self, format_dict: Bundle, md_dict: Bundle | None = None) -> None:
-        """Send the value's MIME bundle."""
-        Displays.send("execute_result", format_dict, md_dict or {})
-
-    def finish_displayhook(self) -> None:
-        """No newline either."""
 
 
 class Shell(InteractiveShell):
@@ -98,18 +83,17 @@ def create_shell() -> Shell:
     config.InlineBackend.close_figures = True
     main = types.ModuleType("__main__", "The session.")
     main.__dict__["__builtins__"] = builtins
-    Shell.displayhook_class = LastValue
     Shell.display_pub_class = Publisher
     shell: Shell = Shell.instance(config=config, user_module=main)
     sys.modules["__main__"] = main
-    shell.compile.get_code_name = lambda _raw, _code, number: f"<cell {number}>"
     shell.user_ns.pop("open", None)
+    builtins.get_ipython = lambda: shell
+    builtins.display = display
     builtins.input = refuse_input
     shell.raw_input = refuse_input  # type: ignore[attr-defined]
     shell.user_ns["exit"] = shell.user_ns["quit"] = leave
     builtins.exit = builtins.quit = leave
     asyncio.run = run_anywhere
-    warnings.filterwarnings("ignore", message="To exit: use")
     return shell
 
 

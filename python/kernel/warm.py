@@ -11,6 +11,7 @@ import os
 import threading
 
 from . import failure
+from .cell import run_cell
 from .display import begin_figures, flush_figures, set_up_figures
 from .libraries import adapt_libraries
 from .session import forget_event_loop
@@ -100,13 +101,13 @@ def warm() -> Shell:
     sent: list[str] = []
     Displays.send = lambda kind, data, metadata: sent.append(kind)
     with contextlib.redirect_stdout(stdout):
-        shell.run_cell(FIRST_USE, store_history=False)
-        problem = shell.failure
+        problem = run_cell(shell, FIRST_USE, "<cell 0>") or shell.failure
         flush_figures("")
-        shell.run_cell("1/0", store_history=False)
-        if shell.failure is not None:
-            failure.describe(shell.failure)
-        shell.run_cell("import asyncio\nawait asyncio.sleep(0)", store_history=False)
+        error = run_cell(shell, "1/0", "<cell 0>")
+        if error is not None:
+            failure.describe(error)
+        run_cell(shell, "import asyncio\nawait asyncio.sleep(0)", "<cell 0>")
+        run_cell(shell, "%time 1", "<cell 0>")
     if problem is not None:
         raise RuntimeError("the data stack does not work: " + failure.describe(problem)["traceback"])
     if sent.count("display_data") < 2:

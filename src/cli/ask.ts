@@ -82,11 +82,15 @@ export function toRequest(
 export async function showAnswer(answer: Response, client: Client, io: Io): Promise<void> {
   let block: z.infer<typeof Block> = { type: "" };
   let input = "";
+  let isBegun = false;
   let atLineStart = true;
   for await (const { event, data } of readEvents(answer)) {
     if (event === "content_block_start") {
       block = z.object({ content_block: Block }).parse(data).content_block;
       input = "";
+      // A blank line before what begins something new; output stands right below its program.
+      if (isBegun && block.type !== "code_execution_tool_result") print("\n");
+      isBegun = true;
       if (block.type === "code_execution_tool_result") await showResult(block);
       if (typeof block.text === "string" && block.type === "text") print(block.text);
     } else if (event === "content_block_delta") {
@@ -118,7 +122,7 @@ export async function showAnswer(answer: Response, client: Client, io: Io): Prom
     if (!code.success) return;
     endLine();
     const lines = code.data.code.trimEnd().split("\n");
-    print(`${lines.map((line) => `  ${line}`).join("\n")}\n`, true);
+    print(`${lines.map((line) => `  ${line}`.trimEnd()).join("\n")}\n\n`, true);
   }
 
   async function showResult(value: unknown): Promise<void> {

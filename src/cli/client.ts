@@ -12,6 +12,7 @@ import { createReporter } from "../setup/reporter.ts";
 import { createLog } from "../telemetry/log.ts";
 import type { Io } from "./io.ts";
 import { startService } from "./service.ts";
+import { dim } from "./terminal.ts";
 
 export interface Client extends AsyncDisposable {
   /** Throws a `GatewayError` with the server's own sentence when the answer is an error. */
@@ -38,6 +39,10 @@ export async function connect(
   const url = toBaseUrl(config);
   if (await isRunning(url, io.signal))
     return toClient(url, (request) => fetch(request), config, io);
+  if (io.stderr.isTTY) {
+    const hint = "curta serve in another terminal saves this wait";
+    io.stderr.write(dim(`Starting a sandbox for this command; ${hint} …\n`, io.stderr, io.env));
+  }
   // Requests of this one command are not news; what goes wrong is.
   const log = createLog({ log: config.log === "info" ? "warn" : config.log }, io.stderr);
   // One container is all that one command needs, so none is kept ready.

@@ -117,7 +117,9 @@ test("ask prints text, code and output in order, and saves charts", async () => 
   await writeFile(join(io.folder, "i.png"), "png");
   const args = ["ask", "How much?", "--attach", "d.csv", "--attach", "i.png", ...port.flags];
   expect([await runCli(args, io), io.err()]).toEqual([0, ""]);
-  expect(io.out()).toBe("Let me \u241b[31mcompute.\n  x = 1\n  x\n1\nSaved chart.png\nIt is 1.\n");
+  expect(io.out()).toBe(
+    "Let me \u241b[31mcompute.\n\n  x = 1\n  x\n\n1\nSaved chart.png\n\nIt is 1.\n",
+  );
   expect(received).toMatchObject([
     {
       stream: true,

@@ -12,6 +12,9 @@ import { readConfig, toFlags } from "./settings.ts";
 import { dim, toPrintable } from "./terminal.ts";
 import { withoutModel } from "./without-model.ts";
 
+/** As timeout(1) has it. */
+const TIMED_OUT = 124;
+
 const Text = z.object({ text: z.string() });
 const Output = z.object({ data: z.record(z.string(), z.string()) });
 const StoredFile = z.object({ id: z.string(), filename: z.string() });
@@ -19,7 +22,7 @@ const Execution = z.object({
   status: z.string(),
   return_code: z.number(),
   stderr: z.string(),
-  error: z.object({ traceback: z.string() }).nullable(),
+  error: z.object({ name: z.string(), message: z.string(), traceback: z.string() }).nullable(),
   notice: z.string().nullable().default(null),
 });
 
@@ -49,7 +52,7 @@ export async function run(path: string, options: Record<string, unknown>, io: Io
       ...(chosen?.source === "flag" && { timeout: config.timeoutSeconds }),
     };
     const answer = await client.send("POST", `${base}/execute`, { json });
-    return await showExecution(answer, client, Boolean(options.json), io);
+    return await showExecution(answer, client, { path, asJson: Boolean(options.json) }, io);
   } finally {
     // An interrupted command still cleans up; a server that is gone has nothing to clean.
     await client.send("DELETE", base, { signal: AbortSignal.timeout(5000) }).catch(() => {});
@@ -60,7 +63,7 @@ export async function run(path: string, options: Record<string, unknown>, io: Io
 export async function showExecution(
   answer: Response,
   client: Client,
-  asJson: boolean,
+  { path, asJson }: { path: string; asJson: boolean },
   io: Io,
 ): Promise<number> {
   let charts = 0;
@@ -83,7 +86,8 @@ export async function showExecution(
     if (event === "done") {
       const execution = Execution.parse(data);
       if (asJson) io.stdout.write(`${JSON.stringify({ ...(data as object), saved }, null, 2)}\n`);
-      else showEnd(execution, io);
+      else showEnd(execution, path, io);
+      if (execution.status === "timeout") return TIMED_OUT;
       return execution.status === "ok" ? execution.return_code : execution.return_code || 1;
     }
   }
@@ -96,14 +100,29 @@ export async function showExecution(
   }
 }
 
-function showEnd({ status, stderr, error, notice }: z.infer<typeof Execution>, io: Io): void {
-  if (error !== null && !stderr.includes(error.traceback.trimEnd()))
-    io.stderr.write(`${toPrintable(error.traceback.trimEnd())}\n`);
-  const words = {
-    timeout: "The program ran out of time.",
-    out_of_memory: "The program ran out of memory.",
+function showEnd(execution: z.infer<typeof Execution>, path: string, io: Io): void {
+  const { status, stderr, error, notice } = execution;
+  const words: Record<string, string> = {
+    timeout: "The program was stopped at its time limit; --timeout-seconds gives it more.",
+    out_of_memory: "The program ran out of memory; --memory-mb gives a sandbox more.",
     killed: "The program was stopped.",
   };
-  const sentence = notice ?? (status in words ? words[status as keyof typeof words] : null);
+  if (error !== null && status !== "timeout" && !stderr.includes(error.traceback.trimEnd()))
+    showError(error, path, io);
+  // A notice is about the session, which ends with this command.
+  const sentence = words[status] ?? notice;
   if (sentence !== null) io.stderr.write(`curta: ${toPrintable(sentence)}\n`);
+}
+
+/** As Python itself would show it: under the file's name, and an exit on purpose is no error. */
+function showError(
+  { name, message, traceback }: NonNullable<z.infer<typeof Execution>["error"]>,
+  path: string,
+  io: Io,
+): void {
+  const shown =
+    name === "SystemExit"
+      ? message.replace(/^(None|-?\d+)?$/, "")
+      : traceback.trimEnd().replaceAll('"<cell 1>"', `"${path}"`);
+  if (shown !== "") io.stderr.write(`${toPrintable(shown)}\n`);
 }

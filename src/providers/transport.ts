@@ -87,7 +87,12 @@ function sendOnce(
   const { promise, resolve, reject } = Promise.withResolvers<TransportResponse>();
   const length = body === undefined ? {} : { "content-length": String(Buffer.byteLength(body)) };
   const send = url.protocol === "https:" ? https.request : http.request;
-  const request = send(url, { method, headers: { ...headers, ...length }, agent, signal });
+  const request = send(url, { method, headers: { ...headers, ...length }, agent });
+  // Without an error: Node's own `signal` destroys with one, which nobody hears on a socket whose answer has
+  // just become whole, and an unheard error ends the process.
+  const onAbort = (): void => void request.destroy();
+  signal.addEventListener("abort", onAbort, { once: true });
+  request.once("close", () => signal.removeEventListener("abort", onAbort));
   const timer = setTimeout(() => request.destroy(silence(idleTimeoutMs)), idleTimeoutMs);
   request.on("error", (error: NodeJS.ErrnoException) => {
     clearTimeout(timer);

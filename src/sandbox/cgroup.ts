@@ -20,6 +20,7 @@ import {
   rmdirSync,
   writeFileSync,
 } from "node:fs";
+import { cpus } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -71,6 +72,9 @@ function prepareHierarchies(name: string, user: number): ControlGroups {
     mkdirSync(folder, { recursive: true });
     chownSync(folder, user, user);
     folders[controller] = folder;
+    // All containers together weigh as much as one busy process on each processor, not one in all.
+    if (controller === "cpu")
+      writeFileSync(join(folder, "cpu.shares"), String(1024 * cpus().length));
   }
   return {
     version: 1,

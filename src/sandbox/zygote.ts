@@ -25,11 +25,12 @@ import {
   rmSync,
   readdirSync,
   readFileSync,
+  statSync,
 } from "node:fs";
 import { createHash } from "node:crypto";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
 
@@ -306,12 +307,21 @@ function openToReaders(folder: string): void {
 /** A folder that only the sandbox's user may enter, with a path short enough for a socket. */
 function makeSocketFolder(config: Config, asRoot: boolean): string {
   const wanted = join(config.data, "run");
-  const parent = wanted.length + 20 <= SOCKET_PATH_MAX ? wanted : tmpdir();
+  const isShort = wanted.length + 20 <= SOCKET_PATH_MAX;
+  const parent = isShort && !(asRoot && isBelowClosed(config.data)) ? wanted : tmpdir();
   mkdirSync(parent, { recursive: true, mode: 0o755 });
   if (asRoot && parent === wanted) makeReachable(config.data, wanted);
   const folder = mkdtempSync(join(parent, "zygote-"));
   if (asRoot) chownSync(folder, SANDBOX_USER, SANDBOX_USER);
   return folder;
+}
+
+/** Whether a folder above is closed to others, as root's home is: the sandbox's user could not pass it. */
+function isBelowClosed(folder: string): boolean {
+  const above = dirname(resolve(folder));
+  if (above === resolve(folder)) return false;
+  if (existsSync(above) && (statSync(above).mode & 0o001) === 0) return true;
+  return isBelowClosed(above);
 }
 
 /** The data folder stays closed to listing; the sandbox's user may only pass through to its socket. */

@@ -113,3 +113,32 @@ test("files are kept under ids where there is a place for them", async () => {
   expect(saved).toEqual(["a.csv"]);
   expect(seen.at(-1)).toMatchObject({ output: { fileIds: ["file_1"] } });
 });
+
+test.each([
+  [new GatewayError("storage_full", "The disk is full."), "The disk is full."],
+  [new Error("secret detail"), "Something went wrong while it was stored."],
+])("a file that cannot be kept costs the execution nothing else (%#)", async (failure, words) => {
+  const save = async (): Promise<string> => {
+    throw failure;
+  };
+  const file: ExecutionEvent = {
+    type: "file",
+    file: { filename: "a.csv", mimeType: "text/csv", bytes: Buffer.from("a"), displayed: false },
+  };
+  const { seen, failures } = await run({
+    input: { code: "1" },
+    events: [{ type: "stdout", text: "42\n" }, file, DONE],
+    save,
+  });
+  expect(seen.at(-1)).toMatchObject({
+    type: "result",
+    isError: false,
+    output: {
+      stdout: "42\n",
+      stderr: `[a.csv could not be kept: ${words}]\n`,
+      returnCode: 0,
+      fileIds: [],
+    },
+  });
+  expect(failures).toEqual(failure instanceof GatewayError ? [] : [failure]);
+});

@@ -77,7 +77,13 @@ async function* runCode(
     )) {
       yield { type: "execution", event };
       const file = fold.add(event);
-      if (file !== null && options.save !== undefined) fileIds.push(await options.save(file));
+      if (file === null || options.save === undefined) continue;
+      try {
+        fileIds.push(await options.save(file));
+      } catch (cause) {
+        // The code has run: a full disk must not cost what it printed.
+        fold.addNote(`[${file.filename} could not be kept: ${explainSaveFailure(cause, options)}]`);
+      }
     }
   } catch (cause) {
     context.signal.throwIfAborted();
@@ -93,6 +99,12 @@ async function* runCode(
     isError,
     output,
   };
+}
+
+function explainSaveFailure(cause: unknown, { onFailure }: CodeExecutionOptions): string {
+  if (cause instanceof GatewayError) return cause.message;
+  onFailure?.(cause);
+  return "Something went wrong while it was stored.";
 }
 
 function toRejection(cause: unknown): [RejectionCode, string] {

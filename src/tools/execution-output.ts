@@ -36,6 +36,8 @@ export interface OutputFoldOptions {
 export interface OutputFold {
   /** Takes the next event; gives the file it brought, unless the same image was already there. */
   add(event: ExecutionEvent): OutputFile | null;
+  /** A line about the execution that is not the code's own. */
+  addNote(text: string): void;
   finish(fileIds: string[]): ExecutionOutput;
 }
 
@@ -159,6 +161,9 @@ export function createOutputFold({ timeoutMs, bytesMax }: OutputFoldOptions): Ou
           addEnd(event);
           return null;
       }
+    },
+    addNote(text) {
+      printLine(text, stderr);
     },
     finish(fileIds) {
       endText();

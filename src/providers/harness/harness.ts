@@ -29,6 +29,7 @@ import { decide, wantsChart, wantsResults } from "./decide.ts";
 import { createNumberCheck } from "./numbers.ts";
 import { findPastedData } from "./pasted-data.ts";
 import { findProblem, isTableError, resumeAfter, type Resumption, type Wants } from "./problem.ts";
+import { findMasks } from "./masks.ts";
 import { modernizeLine } from "./modernize.ts";
 import { completeProgram, isRepeating } from "./program-text.ts";
 import { openProgram, type Opening } from "./program-opening.ts";
@@ -116,13 +117,18 @@ async function* sample(sampling: Sampling): AsyncGenerator<ModelEvent, void, und
 function lookAt(request: ModelRequest): Work {
   const exchanges = toExchanges(request);
   const exchange = exchanges.at(-1)!;
-  const wants = { chart: wantsChart(exchange.request), results: wantsResults(exchange.request) };
   const attachments =
     exchanges.findLast((candidate) => candidate.attachments.length > 0)?.attachments ?? [];
   const pasted =
     exchanges
       .map((candidate) => findPastedData(candidate.request))
       .findLast((data) => data !== null) ?? null;
+  const rows = pasted?.kind === "table" ? pasted.table.rows.length : 1;
+  const wants: Wants = {
+    chart: wantsChart(exchange.request),
+    results: wantsResults(exchange.request),
+    masks: findMasks(exchange.request).map((mask) => ({ mask, count: rows })),
+  };
   const opening = openProgram({
     attachments,
     pasted,
@@ -232,14 +238,19 @@ async function* writeProgram(
   if (move === "peek") {
     yield { type: "tool-use-delta", partialJson: toJsonText(opening.peek ?? "") };
   } else {
-    const temperature =
-      move === "resample" ? (FRESH_TEMPERATURES[(attempts.length - 2) / 2] ?? 1) : 0;
+    const temperature = resumption === null ? freshTemperature(work) : 0;
     const prefix = `${thought === "" ? "" : `${thought}\n\n`}\`\`\`python\n${begun}`;
     isCut = yield* writeCode(sampling, work, { messages, prefix, temperature, resumption });
   }
   yield { type: "tool-use-delta", partialJson: '"}' };
   yield { type: "block-end" };
   return { stopReason: isCut ? "max_tokens" : "tool_use", stopSequence: null };
+}
+
+/** Greedy for the first program with these opening lines; the same prompt again would give the same program. */
+function freshTemperature({ attempts, opening }: Work): number {
+  const same = attempts.filter((step) => step.code.startsWith(opening.code)).length;
+  return same === 0 ? 0 : (FRESH_TEMPERATURES[Math.floor((same - 1) / 2)] ?? 1);
 }
 
 interface Writing extends Pick<TextModelRequest, "messages" | "prefix" | "temperature"> {

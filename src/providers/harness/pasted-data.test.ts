@@ -35,3 +35,16 @@ test.each([
 ])("no data in %j", (message) => {
   expect(findPastedData(message)).toBeNull();
 });
+
+test("labelled figures in a sentence", () => {
+  const found = findPastedData(
+    "I have funds: Stock A: $10,000 at 8% return, Stock B: $15,000 at 12.5% return, Bonds: $25,000 at 5% return. Calculate: value after 5 and 10 years",
+  );
+  expect(found?.kind === "items" && found.items).toEqual({
+    labels: ["Stock A", "Stock B", "Bonds"],
+    columns: [
+      { name: "amount", isShare: false, values: [10_000, 15_000, 25_000] },
+      { name: "return_rate", isShare: true, values: [0.08, 0.125, 0.05] },
+    ],
+  });
+});

@@ -1,18 +1,26 @@
 /**
  * Data that someone pasted into a message: JSON, a delimited table, or a text to work on.
  */
+import { findLabelledItems, type LabelledItems } from "./labelled-items.ts";
 import { parseTable, type Table } from "./table.ts";
 
 export type PastedData =
   | { kind: "json"; source: string; value: unknown }
   | { kind: "table"; source: string; table: Table }
-  | { kind: "text"; source: string };
+  | { kind: "text"; source: string }
+  | { kind: "items"; source: ""; items: LabelledItems };
 
 const TEXT_MIN = 80;
 
 /** The largest piece of data in a message, or null. */
 export function findPastedData(message: string): PastedData | null {
-  return findJson(message) ?? findTable(message) ?? findText(message);
+  return findJson(message) ?? findTable(message) ?? findText(message) ?? findItems(message);
+}
+
+/** They stay in the sentence, so there is no source to cut out of it. */
+function findItems(message: string): PastedData | null {
+  const items = findLabelledItems(message);
+  return items === null ? null : { kind: "items", source: "", items };
 }
 
 function findJson(message: string): PastedData | null {

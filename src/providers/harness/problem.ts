@@ -1,11 +1,14 @@
 /** What is wrong with a program that has been run, and how the next one begins. */
 import type { Step } from "./conversation.ts";
+import { countMatches, type Mask } from "./masks.ts";
 import { CHART_BEGINNING, PRINT_BEGINNING } from "./program-text.ts";
 
 export interface Wants {
   chart: boolean;
   /** Whether something has to be printed, beside a chart or without one. */
   results: boolean;
+  /** Formats that the request gives, and how many values at least must have them. */
+  masks: readonly { mask: Mask; count: number }[];
 }
 
 /** Null when the program did what was asked. */
@@ -13,7 +16,14 @@ export function findProblem(step: Step, wants: Wants): string | null {
   if (step.isError) return describeError(step);
   if (wants.chart && !step.hasImage) return "The program showed no chart.";
   if (wants.results && (step.output ?? "") === "") return "The program printed no result.";
+  for (const { mask, count } of wants.masks) {
+    if (countMatches(mask, step.output ?? "") < count) return describeMissing(mask, count);
+  }
   return null;
+}
+
+function describeMissing(mask: Mask, count: number): string {
+  return `The program printed fewer than ${count} values in the format ${mask.text}.`;
 }
 
 /**
@@ -29,10 +39,7 @@ export interface Resumption {
 /** Null when the place is not known, or lies in the lines that the harness wrote. */
 export function resumeAfter(step: Step, opening: string, wants: Wants): Resumption | null {
   if (!step.code.startsWith(opening)) return null;
-  if (!step.isError) {
-    const beginning = wants.chart && !step.hasImage ? CHART_BEGINNING : PRINT_BEGINNING;
-    return { code: `${step.code.trimEnd()}\n\n${beginning}`, failed: null };
-  }
+  if (!step.isError) return resumeAfterRun(step, opening, wants);
   const lines = step.code.split("\n");
   const number = failingLine(step);
   const line = number === null ? undefined : lines[number - 1];
@@ -45,6 +52,20 @@ export function resumeAfter(step: Step, opening: string, wants: Wants): Resumpti
     code: `${kept.join("")}${indent}# Not \`${line.trim()}\`, which gives ${reason}\n`,
     failed: line,
   };
+}
+
+/** What is missing is added at the end; what came out in a wrong format is written anew, with advice. */
+function resumeAfterRun(step: Step, opening: string, wants: Wants): Resumption | null {
+  const whole = `${step.code.trimEnd()}\n\n`;
+  if (wants.chart && !step.hasImage) return { code: whole + CHART_BEGINNING, failed: null };
+  if (wants.results && (step.output ?? "") === "")
+    return { code: whole + PRINT_BEGINNING, failed: null };
+  const missed = wants.masks.find(
+    ({ mask, count }) => countMatches(mask, step.output ?? "") < count,
+  );
+  if (missed === undefined) return null;
+  const advice = `# ${describeMissing(missed.mask, missed.count)} Now with ${missed.mask.hint}`;
+  return { code: `${opening}${advice}\n`, failed: null };
 }
 
 /** The failing line and the last line of the traceback: more confuses the model, less does not help it. */

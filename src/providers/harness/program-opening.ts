@@ -6,6 +6,8 @@
  * variable. They are part of the program that runs and that the user sees.
  */
 import type { Attachment } from "../provider.ts";
+import type { LabelledItems } from "./labelled-items.ts";
+import { findMasks } from "./masks.ts";
 import type { PastedData } from "./pasted-data.ts";
 import { joinRow, parseTable, type Column, type Table } from "./table.ts";
 
@@ -45,7 +47,6 @@ export function openProgram(request: OpeningRequest): Opening {
   if (request.pasted !== null) loadings.push(loadPasted(request.pasted, names));
   const imports = new Set(loadings.flatMap((loading) => loading.imports));
   if (request.wantsChart) imports.add("import matplotlib.pyplot as plt");
-  if (loadings.length > 0 && describeTask(request).length > 1) imports.add("import re");
   const peek = loadings.flatMap((loading) => loading.peek);
   const blocks = [
     [...imports].toSorted(byImportOrder).join("\n"),
@@ -215,13 +216,44 @@ function loadPasted(pasted: PastedData, names: Names): Loading {
         peek: [],
       };
     }
+    case "items":
+      return loadItems(pasted.items, names);
     case "text":
-      return {
-        imports: [],
-        lines: [`${names.text("", 1)} = ${tripleQuote(pasted.source)}`],
-        peek: [],
-      };
+      return loadText(names.text("", 1), tripleQuote(pasted.source));
   }
+}
+
+/** One figure for each label is a dictionary, more are a table. */
+function loadItems({ labels, columns }: LabelledItems, names: Names): Loading {
+  const [first] = columns;
+  if (columns.length === 1 && first !== undefined) {
+    const pairs = labels.map((label, index) => `${quote(label)}: ${first.values[index]}`);
+    return { imports: [], lines: [`data = {${pairs.join(", ")}}`], peek: [] };
+  }
+  const variable = names.table("", 1);
+  return {
+    imports: ["import pandas as pd"],
+    lines: [
+      `${variable} = pd.DataFrame({`,
+      `    "name": ${toPython(labels)},`,
+      ...columns.map(({ name, values }) => `    ${quote(name)}: ${toPython(values)},`),
+      "})",
+      ...describeShares(variable, columns),
+    ],
+    peek: [],
+  };
+}
+
+/** Shares are not added up: over all rows they are weighted by what they are shares of. */
+function describeShares(variable: string, columns: LabelledItems["columns"]): string[] {
+  const weights = columns.find((column) => !column.isShare);
+  if (weights === undefined) return [];
+  return columns
+    .filter((column) => column.isShare)
+    .map(({ name, values }) => {
+      const share = `${values[0]} is ${Number(((values[0] ?? 0) * 100).toPrecision(12))}%`;
+      return `# ${name}: shares (${share}); over all rows: (${variable}[${quote(name)}] * ${variable}[${quote(weights.name)}]).sum() / ${variable}[${quote(weights.name)}].sum()`;
+    });
 }
 
 /** A text is nearly always asked about by its words or sentences. */
@@ -231,6 +263,7 @@ function loadText(variable: string, value: string): Loading {
     imports: ["import re"],
     lines: [
       `${variable} = ${value}`,
+      `# words${ending}: in lower case, without punctuation; sentences${ending}: one string each`,
       `words${ending} = re.findall(r"[\\w'-]+", ${variable}.lower())`,
       `sentences${ending} = re.split(r"(?<=[.!?])\\s+", ${variable}.strip())`,
     ],
@@ -301,9 +334,6 @@ function describeTable(variable: string, columns: readonly Column[]): string[] {
 }
 
 const TASK_CHARACTERS = 400;
-/** `+966XXXXXXXXX`: something fixed, then as many digits as there are marks. */
-const MASK = /(?<![\w+])(\+?[\w-]*?)([X#]{4,})(?!\w)/g;
-
 /** The request in comments: what stands right before it is what a small model keeps to. */
 function describeTask({ task }: OpeningRequest): string[] {
   const words = task.replaceAll(/\s+/g, " ").trim();
@@ -311,11 +341,7 @@ function describeTask({ task }: OpeningRequest): string[] {
   const lines = [
     `# Task: ${words.length <= TASK_CHARACTERS ? words : `${words.slice(0, TASK_CHARACTERS)}…`}`,
   ];
-  for (const [mask, start = "", marks = ""] of words.matchAll(MASK)) {
-    lines.push(
-      `# ${mask} is ${quote(start)} + the last ${marks.length} digits: ${quote(start)} + re.sub(r"\\D", "", value)[-${marks.length}:]`,
-    );
-  }
+  for (const mask of findMasks(words)) lines.push(`# ${mask.text}: ${mask.hint}`);
   return lines;
 }
 

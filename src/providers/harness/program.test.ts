@@ -2,6 +2,7 @@
 import { expect, test } from "vitest";
 
 import type { Step } from "./conversation.ts";
+import { countMatches, findMasks } from "./masks.ts";
 import { modernizeLine } from "./modernize.ts";
 import { findPastedData } from "./pasted-data.ts";
 import { findProblem, resumeAfter } from "./problem.ts";
@@ -85,8 +86,8 @@ test.each([
   expect(toPython(value)).toBe(python);
 });
 
-const CHART = { chart: true, results: false };
-const RESULTS = { chart: false, results: true };
+const CHART = { chart: true, results: false, masks: [] };
+const RESULTS = { chart: false, results: true, masks: [] };
 
 test.each([
   ["x = 1\n", RESULTS, "\n# Print the results\nprint("],
@@ -137,4 +138,14 @@ test.each([
   ["plt.style.use('seaborn-whitegrid')", "plt.style.use('seaborn-v0_8-whitegrid')"],
 ])("%s today", (old, today) => {
   expect(modernizeLine(old)).toBe(today);
+});
+
+test("formats that the request gives are looked for in the output", () => {
+  const [phone, date] = findMasks("phones (+966XXXXXXXXX) and dates (YYYY-MM-DD)");
+  const printed = "+966501234567 0501234567 +9665012345678 2024-01-15 01/15/2024";
+  expect(phone && countMatches(phone, printed)).toBe(1);
+  expect(date && countMatches(date, printed)).toBe(1);
+  const masks = [phone!, date!].map((mask) => ({ mask, count: 2 }));
+  const problem = findProblem(step({ output: printed }), { ...RESULTS, masks });
+  expect(problem).toContain("+966XXXXXXXXX");
 });

@@ -1,0 +1,79 @@
+"""Runs one cell: compile, execute, show the value of its last expression.
+
+The semantics are IPython's: magics and `!` are translated by its transformer, top-level `await` runs on
+the session's event loop, the last expression is displayed unless a semicolon follows it, and `_` holds
+it. The path is our own, because it runs in every cell of every session: IPython's `run_cell` writes to
+a thousand pages that the session shares with its checkpoint, and each costs a fault and a copy.
+"""
+
+import __future__
+
+import ast
+import inspect
+import linecache
+import re
+from collections.abc import Coroutine
+from typing import Any
+
+from IPython.core.async_helpers import get_asyncio_loop
+
+from .shell import Displays, Shell
+
+# A line that IPython's transformer might change: magics, shell escapes, help, automatic calls, prompts.
+SPECIAL = re.compile(r"^\s*[%!?,;/>]|\?\s*$|=\s*[%!]|^In \[", re.MULTILINE)
+FUTURE_FLAGS = __future__.annotations.compiler_flag | __future__.barry_as_FLUFL.compiler_flag
+TRAILING_SEMICOLON = re.compile(r";\s*(#[^\n\"']*)?\s*\Z")
+
+
+def run_cell(shell: Shell, code: str, name: str) -> BaseException | None:
+    """Run the code under a file name and return what ended it, or None."""
+    try:
+        if SPECIAL.search(code):
+            code = shell.transform_cell(code)
+        linecache.cache[name] = (len(code), None, code.splitlines(keepends=True), name)
+        statements, value = compile_cell(shell, code, name)
+        namespace = shell.user_ns
+        if statements is not None:
+            finish(eval(statements, namespace), statements)
+        if value is not None:
+            show(shell, finish(eval(value, namespace), value))
+    except BaseException as error:
+        return error
+    return None
+
+
+def compile_cell(shell: Shell, code: str, name: str) -> tuple[Any, Any]:
+    """Return code objects for the statements and for the last expression, None where there is none."""
+    compiler = shell.compile
+    flags = compiler.flags | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    tree = compile(code, name, "exec", flags | ast.PyCF_ONLY_AST, dont_inherit=True)
+    if shell.ast_transformers:
+        tree = shell.transform_ast(tree)
+    last = None
+    if tree.body and isinstance(tree.body[-1], ast.Expr) and not TRAILING_SEMICOLON.search(code):
+        last = ast.Expression(tree.body.pop().value)
+    statements = compile(tree, name, "exec", flags, dont_inherit=True) if tree.body else None
+    if statements is not None:
+        # A `from __future__ import` holds for the cells that follow, as in a notebook.
+        compiler.flags |= statements.co_flags & FUTURE_FLAGS
+    value = compile(last, name, "eval", flags, dont_inherit=True) if last is not None else None
+    return statements, value
+
+
+def finish(result: Any, code: Any) -> Any:
+    """Run what has a top-level await to its end."""
+    if code.co_flags & inspect.CO_COROUTINE:
+        coroutine: Coroutine[Any, Any, Any] = result
+        return get_asyncio_loop().run_until_complete(coroutine)
+    return result
+
+
+def show(shell: Shell, value: Any) -> None:
+    """Display a value as the result of the cell."""
+    if value is None:
+        return
+    namespace = shell.user_ns
+    data, metadata = shell.display_formatter.format(value)
+    namespace["___"], namespace["__"], namespace["_"] = namespace.get("__"), namespace.get("_"), value
+    if data:
+        Displays.send("execute_result", data, metadata)

@@ -1,0 +1,157 @@
+/** The official Python SDK against a real server: only its base URL and its key are changed. */
+import { fileURLToPath } from "node:url";
+
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+import { loadConfig } from "../../src/config.ts";
+import type { ModelRequest } from "../../src/providers/provider.ts";
+import { calls, says, type ScriptStep } from "../../src/providers/scripted.ts";
+import { createDirector } from "../fixtures/director.ts";
+import { knownGoodScript } from "../fixtures/known-good-model.ts";
+import { readJsonLines, runProgram, type ProgramResult } from "../fixtures/program.ts";
+import { LESSON_REQUESTS, judge, toOutcome, type AnswerBlock } from "../real/requests.ts";
+import { startServer, type TestServer } from "../real/server.ts";
+import { ensurePythonClients, type PythonClients } from "./python-clients.ts";
+
+interface Message {
+  id: string;
+  content: AnswerBlock[];
+  stop_reason: string;
+  container: { id: string; expires_at: string } | null;
+  usage: { input_tokens: number; output_tokens: number };
+}
+
+const director = createDirector();
+let server: TestServer;
+let clients: PythonClients;
+
+beforeAll(async () => {
+  clients = await ensurePythonClients(loadConfig().cache);
+  server = await startServer({ provider: director.provider });
+});
+
+afterAll(() => server?.close());
+
+function runPython(name: string): Promise<ProgramResult> {
+  const program = fileURLToPath(new URL(`python/${name}`, import.meta.url));
+  return runProgram(clients.python, [program], {
+    env: {
+      ANTHROPIC_BASE_URL: server.url,
+      ANTHROPIC_API_KEY: "any",
+      PYTHONPATH: clients.packages,
+      // The lesson's model has an old name, which the SDK remarks.
+      PYTHONWARNINGS: "ignore::DeprecationWarning",
+    },
+  });
+}
+
+/** The known programs, and the weather through the client's own tool. */
+function playAll(request: ModelRequest): ScriptStep[] {
+  const text = JSON.stringify(request.messages);
+  if (!text.includes("get_weather")) return knownGoodScript(request);
+  if (!text.includes("tool_result")) return [calls("get_weather", { city: "Paris" })];
+  return [says("It is 21 degrees in Paris.")];
+}
+
+test("the lesson's Python runs word for word and prints results and charts", async () => {
+  director.play(knownGoodScript);
+  const { code, stdout, stderr } = await runPython("lesson.py");
+  expect(stderr).toBe("");
+  expect(code).toBe(0);
+  expect(stdout).toContain("Sample standard deviation: 13.4907");
+  const lines = stdout.split("\n");
+  const printed = lines.slice(lines.indexOf("I will write Python code for this."));
+  expect(printed.slice(0, 7)).toEqual([
+    "I will write Python code for this.",
+    "Let me compute that.",
+    "Weighted return: 7.70%",
+    "Value after 5 years: $72,451.69",
+    "Value after 10 years: $104,984.95",
+    "[Chart generated]",
+    "Here is the result:",
+  ]);
+  expect(lines).not.toContain("None");
+});
+
+test("create, stream, async, beta, turns, errors and the tool runner", async () => {
+  director.play(playAll);
+  const { code, stdout, stderr } = await runPython("client.py");
+  expect(stderr).toBe("");
+  expect(code).toBe(0);
+  const told = readJsonLines(stdout);
+  const part = (name: string): unknown => told.find((line) => line.part === name);
+
+  const created = part("create") as { message: Message; request_id: string };
+  expect(judgeFirst(created.message)).toBeNull();
+  expect(created.request_id).toMatch(/^req_/);
+  expect(created.message.id).toMatch(/^msg_/);
+  expect(created.message.stop_reason).toBe("end_turn");
+  expect(created.message.container?.id).toMatch(/^container_/);
+  expect(created.message.usage.input_tokens).toBeGreaterThan(0);
+  expect(created.message.usage.output_tokens).toBeGreaterThan(0);
+
+  const streamed = part("stream") as { texts: string[]; message: Message; request_id: string };
+  expect(judgeFirst(streamed.message)).toBeNull();
+  expect(streamed.texts.join("")).toContain("Let me compute that.");
+  expect(streamed.texts.length).toBeGreaterThan(4);
+  expect(streamed.message.container?.id).toMatch(/^container_/);
+  expect(streamed.request_id).toMatch(/^req_/);
+  expect(typesOf(streamed.message)).toEqual(typesOf(created.message));
+  expect(streamed.message.usage).toEqual(created.message.usage);
+
+  const { types } = part("raw stream") as { types: string[] };
+  expect(types[0]).toBe("message_start");
+  expect(types.slice(-2)).toEqual(["message_delta", "message_stop"]);
+
+  const beta = part("beta") as { message: Message; streamed: Message };
+  expect(typesOf(beta.message)).toEqual([
+    "thinking",
+    "text",
+    "server_tool_use",
+    "code_execution_tool_result",
+    "text",
+  ]);
+  expect(typesOf(beta.streamed)).toEqual(typesOf(beta.message));
+  expect(beta.streamed.container?.id).toMatch(/^container_/);
+  expect(JSON.stringify(beta.message.content[3])).toContain("13.4907");
+
+  const turns = told.filter((line) => line.part === "turns") as {
+    containers: string[];
+    contents: AnswerBlock[][];
+  }[];
+  expect(turns).toHaveLength(2);
+  for (const { containers, contents } of turns) {
+    expect(containers[1]).toBe(containers[0]);
+    expect(JSON.stringify(contents[0])).toContain("13.4907");
+    expect(JSON.stringify(contents[1])).toContain("2,779.16");
+    expect(JSON.stringify(contents[2])).toContain("76127");
+  }
+
+  const { errors } = part("errors") as { errors: Record<string, unknown>[] };
+  expect(errors).toEqual([
+    expect.objectContaining({ class: "BadRequestError", status: 400 }),
+    expect.objectContaining({ class: "NotFoundError", status: 404 }),
+    expect.objectContaining({ class: "BadRequestError", status: 400 }),
+  ]);
+  for (const { request_id, message } of errors) {
+    expect(request_id).toMatch(/^req_/);
+    expect(message).toMatch(/max_tokens|container_gone|messages/);
+  }
+
+  const runner = part("tool runner") as { cities: string[]; message: Message };
+  expect(runner.cities).toEqual(["Paris"]);
+  expect(JSON.stringify(runner.message.content)).toContain("It is 21 degrees in Paris.");
+
+  const parallel = part("async") as { contents: AnswerBlock[][]; texts: string[] };
+  expect(parallel.contents).toHaveLength(3);
+  for (const content of parallel.contents) expect(JSON.stringify(content)).toContain("13.4907");
+  expect(parallel.texts.join("")).toContain("Let me compute that.");
+});
+
+function judgeFirst({ content }: Message): string | null {
+  return judge(LESSON_REQUESTS[0]!, toOutcome(content));
+}
+
+function typesOf({ content }: Message): string[] {
+  return content.map(({ type }) => type);
+}
