@@ -31,6 +31,7 @@ WATCH_SECONDS = 0.05
 STACK_SECONDS = 0.1
 TAIL_BYTES_MAX = 1 << 20
 PROCESS_MAX = 1 << 22
+WORDS_MAX = 64
 
 
 class Keeper:
@@ -75,7 +76,8 @@ class Keeper:
                 os.read(child_ended, 4096)
                 self.reap()
             if self.control.fileno() in ready:
-                self.note_take_over()
+                self.reap()
+                self.hear()
             if self.server.fileno() in ready:
                 self.answer()
             if self.watching:
@@ -112,28 +114,32 @@ class Keeper:
                 return
             if process == self.main:
                 self.main = 0
-                self.make_way()
+                # What it said last counts: which process its checkpoint is.
+                self.hear()
+                if self.main == 0:
+                    self.make_way()
                 code = os.waitstatus_to_exitcode(status)
                 kills = count_memory_kills(self.memory_events)
                 memory, self.memory_kills = kills > self.memory_kills, kills
                 self.tell({"ev": "died", "signal": max(-code, 0), "code": max(code, 0), "memory": memory})
 
-    def note_take_over(self) -> None:
-        """The checkpoint says that it is the main line now, which it can only be when the old one is dead."""
-        try:
-            message = self.control.recv(64, socket.MSG_DONTWAIT)
-            process = int(message[1:])
-        except (OSError, ValueError):
-            return
-        if message[:1] == b"C":
-            self.checkpoint = process if 1 < process <= PROCESS_MAX else 0
-            return
-        self.reap()
-        if self.main != 0 or not is_child(process):
-            return
-        self.main = process
-        self.checkpoint = 0
-        self.watching = self.live = False
+    def hear(self) -> None:
+        """Take in what the session says of itself. A lie harms only the session."""
+        for _ in range(WORDS_MAX):
+            try:
+                message = self.control.recv(64, socket.MSG_DONTWAIT)
+                process = int(message[1:])
+            except BlockingIOError:
+                return
+            except (OSError, ValueError):
+                continue
+            if message[:1] == b"C":
+                self.checkpoint = process if 1 < process <= PROCESS_MAX else 0
+            elif self.main == 0 and is_child(process):
+                # Only when the old main line is dead can the checkpoint be it.
+                self.main = process
+                self.checkpoint = 0
+                self.watching = self.live = False
 
     def answer(self) -> None:
         """Carry out one request of the server."""
@@ -177,7 +183,6 @@ class Keeper:
             self.ask_for_stack()
         elif operation == "kill":
             self.signal(signal.SIGKILL)
-            self.make_way()
         elif operation == "restart":
             self.restart()
         else:
@@ -219,6 +224,8 @@ class Keeper:
                     continue
         try:
             os.kill(self.checkpoint, signal.SIGCONT)
+            # The word to take over: for moments there are two copies, and only one may.
+            os.kill(self.checkpoint, signal.SIGUSR1)
         except ProcessLookupError:
             pass
 
