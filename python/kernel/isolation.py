@@ -106,11 +106,14 @@ def build_tree(limits: Limits, output_bytes: int) -> None:
 
 
 def open_outputs(place: str, output_bytes: int) -> None:
-    """Make the files for stdout and stderr on a file system of their own, so that a full workspace can be said."""
-    size = f"size={2 * output_bytes + MIB},nr_inodes=8"
-    libc.mount("tmpfs", place, "tmpfs", libc.MS_NOSUID | libc.MS_NODEV | libc.MS_NOEXEC, size)
-    streams.open_files(place, output_bytes)
-    libc.unmount(place)
+    """Make the files for stdout and stderr, each on a file system of its own: a full one must not silence another."""
+    streams.OutputFile.limit = output_bytes
+    streams.open_input()
+    for descriptor in (1, 2):
+        size = f"size={output_bytes + MIB},nr_inodes=4"
+        libc.mount("tmpfs", place, "tmpfs", libc.MS_NOSUID | libc.MS_NODEV | libc.MS_NOEXEC, size)
+        streams.open_output(place, descriptor)
+        libc.unmount(place)
 
 
 def mount_processes(root: str) -> None:

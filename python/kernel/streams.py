@@ -12,6 +12,7 @@ A printing loop would pay one system call a line. After LINES_UNBUFFERED of them
 stream collects blocks instead, and a thread pushes out what lies still until the cell ends.
 """
 
+import errno
 import fcntl
 import io
 import os
@@ -48,7 +49,12 @@ class OutputFile(io.FileIO):
                 threading.Thread(target=collect_blocks, args=(self,), daemon=True).start()
             except RuntimeError:
                 pass  # The container's processes and threads are used up: lines go out one by one.
-        super().write(data)
+        try:
+            super().write(data)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EFBIG):
+                raise
+            self.dropped = True  # Something past this stream has filled its file.
         return length
 
 
@@ -133,16 +139,18 @@ class Output:
         self.raw.writes = 0
 
 
-def open_files(folder: str, limit: int) -> None:
-    """Put two files without a name, in a folder's file system, on descriptors 1 and 2, and nothing on 0."""
-    OutputFile.limit = limit
+def open_input() -> None:
+    """Put nothing on descriptor 0."""
     null = os.open("/dev/null", os.O_RDONLY)
     os.dup2(null, 0, inheritable=True)
     os.close(null)
-    for descriptor in (1, 2):
-        file = os.open(folder, os.O_TMPFILE | os.O_RDWR | os.O_APPEND, 0o600)
-        os.dup2(file, descriptor, inheritable=True)
-        os.close(file)
+
+
+def open_output(folder: str, descriptor: int) -> None:
+    """Put a file without a name, in a folder's file system, on a descriptor."""
+    file = os.open(folder, os.O_TMPFILE | os.O_RDWR | os.O_APPEND, 0o600)
+    os.dup2(file, descriptor, inheritable=True)
+    os.close(file)
 
 
 def collect_blocks(raw: OutputFile) -> None:

@@ -66,8 +66,8 @@ export function describeAttacks(
         if (alone) await container.print(PRELUDE);
         const answer = await container.execute(code, timeout);
         const stdout = answer.stdout.slice(0, 5000);
-      const story = [stdout, answer.error?.traceback.slice(-3000), answer.notice].join("\n");
-      expect([status].flat(), story).toContain(answer.status);
+        const story = [stdout, answer.error?.traceback.slice(-3000), answer.notice].join("\n");
+        expect([status].flat(), story).toContain(answer.status);
         if (typeof prints === "string") expect(stdout, story).toBe(`${prints}\n`);
         else if (prints !== undefined) expect(stdout, story).toMatch(prints);
         expect(answer.seconds).toBeLessThan(timeout + 3);
