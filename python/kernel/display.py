@@ -6,6 +6,7 @@ whoever looks at the answer: its file is shown instead. A file in $OUTPUT_DIR wh
 shown is named in `shown_files`, so that no picture counts twice.
 """
 
+import io
 import os
 from typing import Any
 
@@ -55,6 +56,11 @@ def set_up_figures(shell: Shell) -> None:
 def draw(figure: matplotlib.figure.Figure) -> bytes | None:
     """Render a figure as the notebook does: cropped to what is drawn."""
     Figures.shown.add(id(figure))
+    if not figure.axes and not figure.lines and (figure.texts or figure.patches or figure.images or figure.legends):
+        # IPython takes a figure without axes for an empty one.
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png", bbox_inches="tight")
+        return buffer.getvalue()
     return print_figure(figure, fmt="png", bbox_inches="tight")
 
 

@@ -28,6 +28,7 @@ from .shell import Shell
 
 TAKE_OVER_SECONDS = 2.0
 WATCH_SECONDS = 0.05
+STACK_SECONDS = 0.1
 TAIL_BYTES_MAX = 1 << 20
 PROCESS_MAX = 1 << 22
 
@@ -174,7 +175,7 @@ class Keeper:
         elif operation == "interrupt":
             self.signal(signal.SIGINT)
         elif operation == "stack":
-            self.signal(signal.SIGUSR1)
+            self.ask_for_stack()
         elif operation == "kill":
             self.signal(signal.SIGKILL)
             self.make_way()
@@ -190,6 +191,17 @@ class Keeper:
                 os.kill(self.main, number)
             except ProcessLookupError:
                 pass
+
+    def ask_for_stack(self) -> None:
+        """Let faulthandler write the main line's stack, before the kill that follows gets there first."""
+        start = size = os.fstat(2).st_size
+        self.signal(signal.SIGUSR1)
+        deadline = time.monotonic() + STACK_SECONDS
+        while time.monotonic() < deadline:
+            time.sleep(0.005)
+            before, size = size, os.fstat(2).st_size
+            if size == before != start:
+                return  # Written, and no longer growing.
 
     def make_way(self) -> None:
         """End everything but the checkpoint, which a fork bomb would not let come to itself in time."""

@@ -449,7 +449,8 @@ export function createSession(
       emitText(ended, index, text);
     }
     const report = shortenFatalError(ended.fatalError);
-    if (report !== "") ended.emit({ type: "stderr", text: report });
+    // Of a cell that was ended from outside the traceback shows the stack.
+    if (report !== "" && !ended.killed) ended.emit({ type: "stderr", text: report });
     setPhase(0, null);
     clearTimeout(watchTimer);
     if (watching) keeper.tell("rest");
@@ -590,6 +591,7 @@ const SIGNALS: Record<number, string> = {
   31: "forbidden system call",
 };
 
+const STACK = "Stack (most recent call first):";
 const FATAL_ERROR = "Fatal Python error: ";
 const FATAL_ERROR_CHARACTERS_MAX = 100_000;
 
@@ -599,7 +601,7 @@ function emitText(cell: Cell, stream: number, text: string): void {
     cell.emit({ type: "stdout", text });
     return;
   }
-  const start = cell.fatalError === "" ? text.indexOf(FATAL_ERROR) : 0;
+  const start = cell.fatalError === "" ? text.indexOf(cell.killed ? STACK : FATAL_ERROR) : 0;
   const plain = start < 0 ? text : text.slice(0, start);
   if (plain !== "") cell.emit({ type: "stderr", text: plain });
   if (start >= 0) {

@@ -1,0 +1,168 @@
+/** What a session says and keeps after each way of ending a cell; and that no moment of interruption confuses it. */
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+
+import { ScriptedProvider } from "../../src/providers/scripted.ts";
+import { createContainer, send, type Answer, type TestContainer } from "./direct-client.ts";
+import { startServer, type TestServer } from "./server.ts";
+
+let server: TestServer;
+beforeAll(async () => {
+  server = await startServer({ provider: new ScriptedProvider([]) });
+});
+afterAll(() => server.close());
+
+async function prepared(): Promise<TestContainer> {
+  const container = await createContainer(server);
+  await container.print("kept = [1]");
+  return container;
+}
+
+const endings: [
+  string,
+  string,
+  number,
+  Partial<Answer>,
+  { line: number | null; notice: RegExp; kept: string },
+][] = [
+  [
+    "a soft time-out keeps what the cell had changed",
+    "kept.append(2)\nprint('before')\nwhile True: pass",
+    1,
+    { status: "timeout", stdout: "before\n" },
+    { line: 3, notice: /variables are still there/, kept: "[1, 2]" },
+  ],
+  [
+    "a hard time-out goes back",
+    "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nkept.append(2)\nprint('before')\nwhile True: pass",
+    1,
+    { status: "timeout", stdout: "before\n" },
+    { line: 5, notice: /back where it was before this call/, kept: "[1]" },
+  ],
+  [
+    "a crash goes back",
+    "kept.append(2)\nprint('before')\nimport ctypes\nctypes.string_at(0)",
+    10,
+    { status: "killed", stdout: "before\n", return_code: 139 },
+    { line: 4, notice: /back where it was before this call/, kept: "[1]" },
+  ],
+  [
+    "an abort goes back",
+    "import os\nprint('before')\nos.abort()",
+    10,
+    { status: "killed", stdout: "before\n", return_code: 134 },
+    { line: 3, notice: /back where it was before this call/, kept: "[1]" },
+  ],
+  [
+    "os._exit goes back",
+    "import os\nprint('before')\nos._exit(3)",
+    10,
+    { status: "killed", stdout: "before\n" },
+    { line: null, notice: /back where it was before this call/, kept: "[1]" },
+  ],
+  [
+    "out of memory goes back, and names the largest variables",
+    "print('before')\nparts = [b'x' * (100 << 20) for _ in range(3)]\nimport numpy\nbig = numpy.ones(20 << 20)\nparts += [b'y' * (200 << 20) for _ in range(9)]",
+    20,
+    { status: "out_of_memory", stdout: "before\n" },
+    { line: 5, notice: /back where it was before this call/, kept: "[1]" },
+  ],
+  [
+    "endless recursion in C goes back or raises",
+    "import sys\nsys.setrecursionlimit(10**9)\nclass A:\n    def __getattr__(self, name): return getattr(self, name)\nA().x",
+    10,
+    { status: "killed" },
+    { line: 4, notice: /back where it was before this call/, kept: "[1]" },
+  ],
+];
+
+describe("a cell's end", () => {
+  test.each(endings)("%s", async (_name, code, timeout, expected, { line, notice, kept }) => {
+    const container = await prepared();
+    const answer = await container.execute(code, timeout);
+    expect(answer).toMatchObject(expected);
+    expect(answer.error!.line, answer.error!.traceback).toBe(line);
+    expect(answer.notice).toMatch(notice);
+    expect(answer.seconds).toBeLessThan(timeout + 3);
+    expect(await container.print("print(kept)")).toBe(`${kept}\n`);
+  });
+
+  test("out of memory in Python advises", async () => {
+    const container = await prepared();
+    const answer = await container.execute(
+      "import numpy\nsmall = numpy.ones(10 << 20)\nbig = numpy.ones(3 << 27)",
+    );
+    expect(answer.error!.traceback).toContain("small (ndarray (10485760,) float64, 80 MiB)");
+    expect(answer.error!.traceback).toContain("chunks");
+  });
+
+  test("what happens to the first cell of all costs nothing either", async () => {
+    for (const code of [
+      "import os\nos.abort()",
+      "import signal\nsignal.signal(2, signal.SIG_IGN)\nwhile True: pass",
+    ]) {
+      const container = await createContainer(server);
+      expect((await container.execute(code, 1)).notice).toMatch(/back where it was/);
+      expect(await container.print("x = 1\nprint(x)")).toBe("1\n");
+    }
+  });
+});
+
+describe("between two cells", () => {
+  const SOON =
+    "import os, threading, time\ndef end():\n    while not os.path.exists('go'): time.sleep(0.005)\n";
+
+  test("an interpreter that ends comes back, and the next answer says so", async () => {
+    const container = await prepared();
+    await container.print(`${SOON}    os._exit(1)\nthreading.Thread(target=end).start()`);
+    await send(server, "PUT", `/v1/containers/${container.id}/files/go`, "x");
+    // It may end between two of these cells or in one of them.
+    const notices: (string | null)[] = [];
+    for (let call = 0; call < 50 && !notices.some(Boolean); call += 1) {
+      notices.push((await container.execute("import time\ntime.sleep(0.01)")).notice);
+    }
+    expect(notices.join()).toMatch(/brought back|back where it was/);
+    expect(await container.print("print(kept)")).toBe("[1]\n");
+  });
+
+  test("one that takes its checkpoint along is started anew, and the next answer says so", async () => {
+    const container = await prepared();
+    await container.print(
+      `${SOON}    for name in os.listdir('/proc'):\n        if name.isdigit() and int(name) not in (1, os.getpid()): os.kill(int(name), 9)\n    os._exit(1)\nthreading.Thread(target=end).start()`,
+    );
+    await send(server, "PUT", `/v1/containers/${container.id}/files/go`, "x");
+    let notice: string | null = null;
+    for (let call = 0; call < 50 && notice === null; call += 1)
+      ({ notice } = await container.execute("1"));
+    expect(notice).toMatch(/all variables (from before )?are gone/);
+    expect(await container.print("print('kept' in dir())")).toBe("False\n");
+  });
+});
+
+test("a client that leaves at any moment finds the session sound", async () => {
+  const container = await prepared();
+  const cells = [
+    "for i in range(30000): print(i)",
+    "from IPython.display import display\nfor i in range(30): display({'text/plain': 'x' * 300000}, raw=True)",
+    "import time\ntime.sleep(1)",
+    "import os\nfor i in range(20):\n    if os.fork() == 0: os._exit(0)\n    os.wait()",
+    "x = [i ** 2 for i in range(10 ** 7)]",
+    "import matplotlib.pyplot as plt\nfor i in range(5): plt.plot([1, 2]); plt.show()",
+  ];
+  for (let round = 0; round < 36; round += 1) {
+    const leaving = new AbortController();
+    // Spread evenly over the cells' lives, the same in every run.
+    const timer = setTimeout(() => leaving.abort(), (round * 37) % 260);
+    await fetch(`${server.url}/v1/containers/${container.id}/execute`, {
+      method: "POST",
+      headers: { "content-type": "application/json", "x-api-key": "test" },
+      body: JSON.stringify({ code: cells[round % cells.length], stream: round % 2 === 0 }),
+      signal: leaving.signal,
+    })
+      .then((response) => response.text())
+      .catch(() => {});
+    clearTimeout(timer);
+    const next = await container.execute(`print(${round}, kept)`, 5);
+    expect(next, `round ${round}`).toMatchObject({ status: "ok", stdout: `${round} [1]\n` });
+    expect(next.seconds, `round ${round}`).toBeLessThan(4);
+  }
+});
