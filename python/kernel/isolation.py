@@ -43,7 +43,9 @@ STAGE = "/stage"
 
 # What of /proc libraries need and the host does not mind; the rest tells about the host, its neighbours or
 # its hardware, and a new kernel's new file is covered as well.
-VISIBLE_IN_PROC = frozenset(("cpuinfo", "filesystems", "meminfo", "mounts", "net", "self", "stat", "thread-self", "uptime"))
+VISIBLE_IN_PROC = frozenset(
+    ("cpuinfo", "filesystems", "meminfo", "mounts", "net", "self", "stat", "thread-self", "uptime")
+)
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,7 @@ class Keeper:
         # The server wants what is printed as it is printed; bytes per stream that it has, bytes seen last time.
         self.live = False
         self.watching = False
+        self.cell = 0
         self.sent = [0, 0]
         self.seen = [0, 0]
 
@@ -172,7 +173,7 @@ class Keeper:
             files, data = workspace.collect(header["folder"], header["count"], header["max"], header["total"])
             return {"files": files}, data
         elif operation == "watch":
-            self.watching, self.live = True, header["live"]
+            self.watching, self.live, self.cell = True, header["live"], header["cell"]
             self.sent = [0, 0]
             self.seen = [0, 0]
         elif operation == "rest":
@@ -184,7 +185,7 @@ class Keeper:
         elif operation == "kill":
             self.signal(signal.SIGKILL)
         elif operation == "restart":
-            self.restart()
+            self.restart(header["cell"])
         else:
             raise workspace.Refused("invalid", "unknown operation")
         return {}, b""
@@ -229,7 +230,7 @@ class Keeper:
         except ProcessLookupError:
             pass
 
-    def restart(self) -> None:
+    def restart(self, cell: int) -> None:
         """Kill everything and begin again with a fresh interpreter and the same files."""
         try:
             os.kill(-1, signal.SIGKILL)
@@ -245,16 +246,16 @@ class Keeper:
             self.control.recv(64)
         self.checkpoint = 0
         self.watching = self.live = False
-        self.send_last_words()
+        self.send_last_words(cell)
         self.channel.sendall(self.token)
         self.start_session()
 
-    def send_last_words(self) -> None:
+    def send_last_words(self, cell: int) -> None:
         """Send what the dead session printed, a crash's report included, before the files are emptied."""
         for descriptor in (1, 2):
             data = os.pread(descriptor, self.output_bytes, 0)
             if data:
-                self.tell({"ev": "tail", "s": descriptor, "o": 0}, data)
+                self.tell({"ev": "tail", "cell": cell, "s": descriptor, "o": 0}, data)
 
     def watch(self) -> None:
         """Send what was printed, one look behind, so that displays sent before it arrive before it."""
@@ -266,7 +267,7 @@ class Keeper:
                 if until > self.sent[index]:
                     length = min(until - self.sent[index], TAIL_BYTES_MAX)
                     data = os.pread(index + 1, length, self.sent[index])
-                    self.tell({"ev": "tail", "s": index + 1, "o": self.sent[index]}, data)
+                    self.tell({"ev": "tail", "cell": self.cell, "s": index + 1, "o": self.sent[index]}, data)
                     self.sent[index] += len(data)
         used = memory_of_container() if self.counts_memory else 0
         if used > (self.limits.memory_mb + self.limits.files_mb) * isolation.MIB:

@@ -25,7 +25,10 @@ class MemoryMeter:
         high = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         if high - self.mapped < GROWTH_KB:
             return self.peak
-        mapped, own, shared = read_marks()
+        try:
+            mapped, own, shared = read_marks()
+        except OSError:
+            return self.peak  # The code has used up every descriptor.
         peak = max(own, self.own + high - self.mapped - max(0, shared - self.shared))
         self.mapped, self.own, self.shared = mapped, own, shared
         # What is still held counts for the cells that follow; what was freed does not.

@@ -38,7 +38,9 @@ class Describe(unittest.TestCase):
             self.assertLessEqual(len(described["traceback"]), failure.TRACEBACK_CHARACTERS_MAX + 100)
 
     def test_a_ring_of_causes_ends(self) -> None:
-        text = failure.describe(error_of("a, b = ValueError('a'), ValueError('b')\na.__cause__, b.__cause__ = b, a\nraise a"))
+        text = failure.describe(
+            error_of("a, b = ValueError('a'), ValueError('b')\na.__cause__, b.__cause__ = b, a\nraise a")
+        )
         self.assertIn("ValueError: a", text["traceback"])
 
     def test_deep_recursion_is_short(self) -> None:

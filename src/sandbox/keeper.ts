@@ -15,7 +15,7 @@ export type KeeperEvent =
   | { type: "died"; signal: number; code: number; memory: boolean }
   | { type: "memory"; bytes: number }
   | { type: "failed"; message: string }
-  | { type: "tail"; stream: 1 | 2; offset: number; data: Buffer }
+  | { type: "tail"; cell: number; stream: 1 | 2; offset: number; data: Buffer }
   | { type: "closed" };
 
 export interface Keeper {
@@ -37,7 +37,12 @@ const reports = z.discriminatedUnion("ev", [
   z.object({ ev: z.literal("died"), signal: z.number(), code: z.number(), memory: z.boolean() }),
   z.object({ ev: z.literal("memory"), bytes: z.number() }),
   z.object({ ev: z.literal("failed"), message: z.string() }),
-  z.object({ ev: z.literal("tail"), s: z.union([z.literal(1), z.literal(2)]), o: z.number() }),
+  z.object({
+    ev: z.literal("tail"),
+    cell: z.number(),
+    s: z.union([z.literal(1), z.literal(2)]),
+    o: z.number(),
+  }),
 ]);
 const answers = z.looseObject({
   re: z.number(),
@@ -137,6 +142,12 @@ function toEvent(frame: Frame): KeeperEvent {
     case "failed":
       return { type: "failed", message: report.message };
     case "tail":
-      return { type: "tail", stream: report.s, offset: report.o, data: frame.payload };
+      return {
+        type: "tail",
+        cell: report.cell,
+        stream: report.s,
+        offset: report.o,
+        data: frame.payload,
+      };
   }
 }

@@ -239,7 +239,7 @@ export function createSession(
     setPhase(options.timeoutMs, () => stop("timeout"));
     watchTimer = setTimeout(() => {
       watching = true;
-      keeper.tell("watch", { live: options.live });
+      keeper.tell("watch", { live: options.live, cell: started.number });
     }, WATCH_AFTER_MS);
     return started;
   }
@@ -367,7 +367,8 @@ export function createSession(
   function onKeeperEvent(event: KeeperEvent): void {
     switch (event.type) {
       case "tail":
-        onOutput(event.stream, event.offset, event.data);
+        // What a cell that has ended printed may arrive after the next one has begun.
+        if (event.cell === cell?.number) onOutput(event.stream, event.offset, event.data);
         return;
       case "memory":
         if (cell !== null) {
@@ -417,7 +418,9 @@ export function createSession(
     recovering ??= Promise.withResolvers();
     reader.lose();
     setPhase(RESTART_MS, () => end("The container did not come back."));
-    keeper.request("restart").catch(() => end("The container has ended."));
+    keeper
+      .request("restart", { cell: cell?.number ?? 0 })
+      .catch(() => end("The container has ended."));
   }
 
   /** The cell's process is gone, and the session stands where it was before, or anew. */

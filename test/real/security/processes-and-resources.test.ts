@@ -97,7 +97,8 @@ sys.exit(3)`,
         while True:
             try: time.sleep(1)
             except BaseException: pass
-Endless()`,
+Endless()
+None`,
     status: "timeout",
     timeout: 1,
   },
