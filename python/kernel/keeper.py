@@ -27,6 +27,7 @@ from .session import start_session
 from .shell import Shell
 
 TAKE_OVER_SECONDS = 2.0
+MESSAGES_MAX = 64
 WATCH_SECONDS = 0.05
 STACK_SECONDS = 0.1
 TAIL_BYTES_MAX = 1 << 20
@@ -113,11 +114,22 @@ class Keeper:
                 return
             if process == self.main:
                 self.main = 0
+                self.read_checkpoints()
                 self.make_way()
                 code = os.waitstatus_to_exitcode(status)
                 kills = count_memory_kills(self.memory_events)
                 memory, self.memory_kills = kills > self.memory_kills, kills
                 self.tell({"ev": "died", "signal": max(-code, 0), "code": max(code, 0), "memory": memory})
+
+    def read_checkpoints(self) -> None:
+        """Learn of the newest checkpoint: its word may wait here while its main line is dead already."""
+        for _ in range(MESSAGES_MAX):
+            try:
+                if self.control.recv(1, socket.MSG_DONTWAIT | socket.MSG_PEEK) != b"C":
+                    return
+            except OSError:
+                return
+            self.note_take_over()
 
     def note_take_over(self) -> None:
         """The checkpoint says that it is the main line now, which it can only be when the old one is dead."""

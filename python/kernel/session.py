@@ -44,6 +44,7 @@ fork = os.fork
 # Calls nothing by a name that the user may have given another meaning.
 REHEARSAL = "None"
 # Whoever had to wait for a container to be made sends its first cell sooner than this.
+TAKE_OVER_SECONDS = 0.02
 FIRST_CELL_SECONDS = 0.02
 DISPLAY_TEXT_BYTES_MAX = 16 << 20
 # Displays of one cell together; the server keeps fewer.
@@ -300,12 +301,11 @@ class Session:
                 os._exit(0)
 
     def make_checkpoint(self) -> None:
-        """Fork the state as it is now; the copy before it has served."""
-        if self.checkpoint:
-            try:
-                os.kill(self.checkpoint, signal.SIGKILL)
-            except OSError:
-                pass
+        """Fork the state as it is now; the copy before it has then served.
+
+        For a moment there are two, so that there is never none. Should the main line die just then, both
+        wake; the new one ends the old one, which gives it TAKE_OVER_SECONDS for that.
+        """
         old, self.checkpoint = self.checkpoint, 0
         state = random.getstate()
         main = os.getpid()
@@ -319,6 +319,7 @@ class Session:
             self.checkpoint = max(process, 0)
             self.tell_keeper(b"C%d" % self.checkpoint)
             if old:
+                kill(old)
                 try:
                     os.waitpid(old, 0)
                 except OSError:
@@ -326,6 +327,9 @@ class Session:
             return
         signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 32))
         wait_for_end(main)
+        if old:
+            kill(old)
+        signal.sigtimedwait([], TAKE_OVER_SECONDS)
         self.take_over(main, state)
 
     def take_over(self, main: int, state: Any) -> None:
@@ -408,6 +412,13 @@ def leave_child(outputs: tuple[Output, ...], error: BaseException | None) -> Non
         except (OSError, ValueError):
             pass
     os._exit(code)
+
+
+def kill(process: int) -> None:
+    try:
+        os.kill(process, signal.SIGKILL)
+    except OSError:
+        pass  # It is gone already.
 
 
 def wait_for_end(process: int) -> None:
