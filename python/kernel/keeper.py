@@ -13,6 +13,7 @@ fork of the keeper, whose memory is the zygote's as it was: no user code has tou
 
 import faulthandler
 import os
+import resource
 import select
 import signal
 import socket
@@ -28,6 +29,7 @@ from .shell import Shell
 
 TAKE_OVER_SECONDS = 2.0
 WATCH_SECONDS = 0.05
+IDLE_WATCH_SECONDS = 0.25
 STACK_SECONDS = 0.1
 TAIL_BYTES_MAX = 1 << 20
 PROCESS_MAX = 1 << 22
@@ -72,7 +74,7 @@ class Keeper:
         for descriptor in (self.server.fileno(), self.control.fileno(), child_ended):
             poll.register(descriptor, select.POLLIN)
         while True:
-            ready = dict(poll.poll(WATCH_SECONDS * 1000 if self.watching else None))
+            ready = dict(poll.poll(self.patience()))
             if child_ended in ready:
                 os.read(child_ended, 4096)
                 self.reap()
@@ -83,6 +85,8 @@ class Keeper:
                 self.answer()
             if self.watching:
                 self.watch()
+            elif self.counts_memory:
+                self.bound_memory()
 
     def start_session(self) -> None:
         """Fork a fresh main line."""
@@ -269,8 +273,22 @@ class Keeper:
                     data = os.pread(index + 1, length, self.sent[index])
                     self.tell({"ev": "tail", "cell": self.cell, "s": index + 1, "o": self.sent[index]}, data)
                     self.sent[index] += len(data)
-        used = memory_of_container() if self.counts_memory else 0
-        if used > (self.limits.memory_mb + self.limits.files_mb) * isolation.MIB:
+        if self.counts_memory:
+            self.bound_memory()
+
+    def patience(self) -> int | None:
+        """Milliseconds until the next look. What a cell left running may take memory between cells as well."""
+        if self.watching:
+            return int(WATCH_SECONDS * 1000)
+        return int(IDLE_WATCH_SECONDS * 1000) if self.counts_memory else None
+
+    def bound_memory(self) -> None:
+        """End the main line, and with it all that it started, when the container holds too much."""
+        limit = (self.limits.memory_mb + self.limits.files_mb) * isolation.MIB
+        if resident_of_container() <= limit:
+            return  # Counts shared pages once for each process, but costs a hundredth of the exact sum.
+        used = memory_of_container()
+        if used > limit:
             self.tell({"ev": "memory", "bytes": used})
             self.signal(signal.SIGKILL)
 
@@ -326,3 +344,16 @@ def memory_of_container() -> int:
             except OSError:
                 continue
     return total
+
+
+def resident_of_container() -> int:
+    """Resident memory of all processes, in bytes, each with all that it shares."""
+    pages = 0
+    for name in os.listdir("/proc"):
+        if name.isdigit() and name != "1":
+            try:
+                with open(f"/proc/{name}/statm") as statm:
+                    pages += int(statm.read().split()[1])
+            except OSError:
+                continue
+    return pages * resource.getpagesize()
