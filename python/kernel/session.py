@@ -345,6 +345,7 @@ class Session:
             if data:
                 self.send({"t": "stream", "s": index + 1, "o": offset}, data)
             output.end()
+        self.forget_requests()
         self.send({"t": "restored", "n": self.shell.execution_count})
         self.flush()
         self.make_checkpoint()
@@ -354,6 +355,14 @@ class Session:
             self.control.send(message, socket.MSG_DONTWAIT)
         except OSError:
             pass  # Closed by the code, or flooded by it: the keeper finds nobody and starts anew.
+
+    def forget_requests(self) -> None:
+        """Drop the cell that was sent to the dead main line: the server reports it as ended with it."""
+        try:
+            while self.channel.recv(1 << 16, socket.MSG_DONTWAIT):
+                pass
+        except OSError:
+            pass
 
     def on_interrupt(self, _signal: int, _frame: Any) -> None:
         if not self.running:
