@@ -11,6 +11,7 @@ import json
 import os
 import resource
 import socket
+import sys
 
 
 def attempt(action) -> str:
@@ -57,7 +58,7 @@ def probe() -> dict:
         "noNewPrivileges": status["NoNewPrivs"],
         "seccomp": status["Seccomp"],
         "families": families(),
-        "exec": attempt(lambda: os.execv("/usr/bin/python3", ["python3", "-c", "pass"])),
+        "exec": attempt(lambda: os.execv(sys.executable, [sys.executable, "-c", "pass"])),
         "unshare": attempt(lambda: call(unshare, 0x10000000)),
         "setns": attempt(lambda: call(setns, 0, 0)),
         "mount": attempt(lambda: call(mount, 0, 0, 0, 0, 0)),
