@@ -12,6 +12,6 @@ test("python -m unittest passes in python/tests", () => {
     encoding: "utf8",
     timeout: 60_000,
   });
-  expect(status, stderr).toBe(0);
+  expect({ status, stderr }).toMatchObject({ status: 0 });
   expect(stderr).toMatch(/Ran [1-9]\d+ tests/);
 });

@@ -27,11 +27,11 @@ from .session import start_session
 from .shell import Shell
 
 TAKE_OVER_SECONDS = 2.0
-MESSAGES_MAX = 64
 WATCH_SECONDS = 0.05
 STACK_SECONDS = 0.1
 TAIL_BYTES_MAX = 1 << 20
 PROCESS_MAX = 1 << 22
+WORDS_MAX = 64
 
 
 class Keeper:
@@ -77,7 +77,8 @@ class Keeper:
                 os.read(child_ended, 4096)
                 self.reap()
             if self.control.fileno() in ready:
-                self.note_take_over()
+                self.reap()
+                self.hear()
             if self.server.fileno() in ready:
                 self.answer()
             if self.watching:
@@ -114,39 +115,32 @@ class Keeper:
                 return
             if process == self.main:
                 self.main = 0
-                self.read_checkpoints()
-                self.make_way()
+                # What it said last counts: which process its checkpoint is.
+                self.hear()
+                if self.main == 0:
+                    self.make_way()
                 code = os.waitstatus_to_exitcode(status)
                 kills = count_memory_kills(self.memory_events)
                 memory, self.memory_kills = kills > self.memory_kills, kills
                 self.tell({"ev": "died", "signal": max(-code, 0), "code": max(code, 0), "memory": memory})
 
-    def read_checkpoints(self) -> None:
-        """Learn of the newest checkpoint: its word may wait here while its main line is dead already."""
-        for _ in range(MESSAGES_MAX):
+    def hear(self) -> None:
+        """Take in what the session says of itself. A lie harms only the session."""
+        for _ in range(WORDS_MAX):
             try:
-                if self.control.recv(1, socket.MSG_DONTWAIT | socket.MSG_PEEK) != b"C":
-                    return
-            except OSError:
+                message = self.control.recv(64, socket.MSG_DONTWAIT)
+                process = int(message[1:])
+            except BlockingIOError:
                 return
-            self.note_take_over()
-
-    def note_take_over(self) -> None:
-        """The checkpoint says that it is the main line now, which it can only be when the old one is dead."""
-        try:
-            message = self.control.recv(64, socket.MSG_DONTWAIT)
-            process = int(message[1:])
-        except (OSError, ValueError):
-            return
-        if message[:1] == b"C":
-            self.checkpoint = process if 1 < process <= PROCESS_MAX else 0
-            return
-        self.reap()
-        if self.main != 0 or not is_child(process):
-            return
-        self.main = process
-        self.checkpoint = 0
-        self.watching = self.live = False
+            except (OSError, ValueError):
+                continue
+            if message[:1] == b"C":
+                self.checkpoint = process if 1 < process <= PROCESS_MAX else 0
+            elif self.main == 0 and is_child(process):
+                # Only when the old main line is dead can the checkpoint be it.
+                self.main = process
+                self.checkpoint = 0
+                self.watching = self.live = False
 
     def answer(self) -> None:
         """Carry out one request of the server."""
@@ -190,7 +184,6 @@ class Keeper:
             self.ask_for_stack()
         elif operation == "kill":
             self.signal(signal.SIGKILL)
-            self.make_way()
         elif operation == "restart":
             self.restart(header["cell"])
         else:
@@ -232,6 +225,8 @@ class Keeper:
                     continue
         try:
             os.kill(self.checkpoint, signal.SIGCONT)
+            # The word to take over: for moments there are two copies, and only one may.
+            os.kill(self.checkpoint, signal.SIGUSR1)
         except ProcessLookupError:
             pass
 

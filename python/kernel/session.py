@@ -41,10 +41,10 @@ from .streams import Output
 SEND_BYTES = 1 << 16
 # Code that gives os.fork another meaning must not stop the session from making checkpoints.
 fork = os.fork
+GO_SECONDS = 1.0
 # Calls nothing by a name that the user may have given another meaning.
 REHEARSAL = "None"
 # Whoever had to wait for a container to be made sends its first cell sooner than this.
-TAKE_OVER_SECONDS = 0.02
 FIRST_CELL_SECONDS = 0.02
 DISPLAY_TEXT_BYTES_MAX = 16 << 20
 # Displays of one cell together; the server keeps fewer.
@@ -301,39 +301,29 @@ class Session:
                 os._exit(0)
 
     def make_checkpoint(self) -> None:
-        """Fork the state as it is now; the copy before it has then served.
-
-        For a moment there are two, so that there is never none. Should the main line die just then, both
-        wake; the new one ends the old one, which gives it TAKE_OVER_SECONDS for that.
-        """
-        old, self.checkpoint = self.checkpoint, 0
+        """Fork the state as it is now. Only then does the copy before it go: at no moment is there none."""
+        old = self.checkpoint
         state = random.getstate()
         main = os.getpid()
         self.main = 0  # Tells on_fork that this child is no user's.
         try:
             process = fork()
         except OSError:
-            process = -1  # No process left: the session goes on, a crash will cost its memory.
+            process = -1  # No process left: a crash goes back to the copy before, and the answer says so.
         if process != 0:
             self.main = main
-            self.checkpoint = max(process, 0)
-            self.tell_keeper(b"C%d" % self.checkpoint)
-            if old:
-                kill(old)
-                try:
-                    os.waitpid(old, 0)
-                except OSError:
-                    pass
+            if process > 0:
+                self.checkpoint = process
+                self.tell_keeper(b"C%d" % process)
+                end_process(old)
             return
         signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 32))
         wait_for_end(main)
-        if old:
-            kill(old)
-        signal.sigtimedwait([], TAKE_OVER_SECONDS)
         self.take_over(main, state)
 
     def take_over(self, main: int, state: Any) -> None:
-        """Become the main line."""
+        """Become the main line, when the keeper has said so or is busy for too long to say it."""
+        signal.sigtimedwait({signal.SIGUSR1}, GO_SECONDS)
         try:
             os.kill(-1, signal.SIGKILL)
         except OSError:
@@ -414,11 +404,14 @@ def leave_child(outputs: tuple[Output, ...], error: BaseException | None) -> Non
     os._exit(code)
 
 
-def kill(process: int) -> None:
+def end_process(process: int) -> None:
+    """Kill and collect a child; 0 is none."""
     try:
-        os.kill(process, signal.SIGKILL)
+        if process:
+            os.kill(process, signal.SIGKILL)
+            os.waitpid(process, 0)
     except OSError:
-        pass  # It is gone already.
+        pass  # The code has ended or collected it.
 
 
 def wait_for_end(process: int) -> None:

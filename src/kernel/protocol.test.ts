@@ -27,7 +27,12 @@ test.each<[string, unknown]>([
   ],
   [
     "sixty-five parts",
-    { t: "display", kind: "display_data", parts: Array(65).fill(["a/b", 0]), metadata: {} },
+    {
+      t: "display",
+      kind: "display_data",
+      parts: Array.from({ length: 65 }, () => ["a/b", 0]),
+      metadata: {},
+    },
   ],
   [
     "a return code above a byte",
@@ -57,11 +62,13 @@ test("any JSON gives an event or a ChannelError", () => {
   );
   fc.assert(
     fc.property(words, fields, fc.uint8Array({ maxLength: 64 }), (t, rest, payload) => {
+      let failure: unknown = null;
       try {
         parseKernelFrame({ header: { ...rest, t }, payload: Buffer.from(payload) });
       } catch (error) {
-        expect(error).toBeInstanceOf(ChannelError);
+        failure = error;
       }
+      expect(failure === null || failure instanceof ChannelError).toBe(true);
     }),
     { numRuns: 500 },
   );
@@ -116,7 +123,7 @@ test.each([
   [
     "a WebP of sixteen thousand pixels squared",
     "image/webp",
-    Buffer.from("52494646000000005745425056503858" + "0a00000000000000ffffffffffff", "hex"),
+    Buffer.from("524946460000000057454250565038580a00000000000000ffffffffffff", "hex"),
     false,
   ],
 ])("%s", (_name, mime, bytes, shown) => {

@@ -46,7 +46,7 @@ test.each([
   "a%00b",
   "a%0ab",
   "a//b",
-  `${"x".repeat(300)}`,
+  "x".repeat(300),
   Array(40).fill("d").join("/"),
   "%ff",
   "%E2%80%AEgpj.exe",
@@ -86,7 +86,7 @@ socket.socket(socket.AF_UNIX).bind('socket')`);
         `${path}/${name}`,
         method === "PUT" ? "x" : undefined,
       );
-      expect([400, 404], `${method} ${name}`).toContain(response.status);
+      expect([400, 404]).toContain(response.status);
     }
   }
   const listed = JSON.stringify(await (await send(server, "GET", path)).json());

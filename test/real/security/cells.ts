@@ -1,5 +1,5 @@
 /** Attacks as rows: a cell of real code, and what a harmless outcome prints. */
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { ScriptedProvider } from "../../../src/providers/scripted.ts";
 import { createContainer, type Answer, type TestContainer } from "../direct-client.ts";
@@ -39,46 +39,56 @@ export interface Attack {
   mayLose?: boolean;
 }
 
-export function describeAttacks(
-  group: string,
-  attacks: Attack[],
-  env: Record<string, string> = {},
-): void {
-  describe(group, () => {
-    let server: TestServer;
-    let shared: TestContainer;
-    beforeAll(async () => {
-      // CURTA_TEST_WEAKEN takes a protection away, to see the tests behind it fail.
-      const weaken = process.env.CURTA_TEST_WEAKEN;
-      server = await startServer({
-        provider: new ScriptedProvider([]),
-        env: { ...env, ...(weaken === undefined ? {} : { CURTA_WEAKEN: weaken }) },
-      });
-      shared = await createContainer(server);
-      await shared.print(PRELUDE);
+export function testAttacks(attacks: Attack[], env: Record<string, string> = {}): void {
+  let server: TestServer;
+  let shared: TestContainer;
+  beforeAll(async () => {
+    // CURTA_TEST_WEAKEN takes a protection away, to see the tests behind it fail.
+    const weaken = process.env.CURTA_TEST_WEAKEN;
+    server = await startServer({
+      provider: new ScriptedProvider([]),
+      env: { ...env, ...(weaken === undefined ? {} : { CURTA_WEAKEN: weaken }) },
     });
-    afterAll(() => server.close());
-
-    test.each(attacks)(
-      "$name",
-      async ({ code, prints, status = "ok", timeout = 10, alone, mayLose }) => {
-        const container = alone ? await createContainer(server) : shared;
-        if (alone) await container.print(PRELUDE);
-        const answer = await container.execute(code, timeout);
-        const stdout = answer.stdout.slice(0, 5000);
-        const story = [stdout, answer.error?.traceback.slice(-3000), answer.notice].join("\n");
-        expect([status].flat(), story).toContain(answer.status);
-        if (typeof prints === "string") expect(stdout, story).toBe(`${prints}\n`);
-        else if (prints !== undefined) expect(stdout, story).toMatch(prints);
-        expect(answer.seconds).toBeLessThan(timeout + 3);
-        const next = await container.execute("print(kept)");
-        const isLost = answer.notice?.includes("all variables are gone") ?? next.notice !== null;
-        if (mayLose && isLost) {
-          expect(await container.print("print('anew')")).toBe("anew\n");
-          await container.print(PRELUDE);
-        } else expect(next.stdout, `${next.error?.traceback} ${next.notice}`).toBe("kept\n");
-        if (alone) await container.delete();
-      },
-    );
+    shared = await createContainer(server);
+    await shared.print(PRELUDE);
   });
+  afterAll(() => server.close());
+
+  test.each(attacks)("$name", async (attack) => {
+    const container = attack.alone ? await createContainer(server) : shared;
+    if (attack.alone) await container.print(PRELUDE);
+    const answer = await container.execute(attack.code, attack.timeout);
+    const next = await container.execute("print(kept)");
+    const isLost = attack.mayLose === true && saysLost(answer, next);
+    const then = isLost ? await container.execute(`${PRELUDE}\nprint(kept)`) : next;
+    expect([
+      ...problemsOf(attack, answer),
+      ...(then.stdout === "kept\n" ? [] : tell(then)),
+    ]).toEqual([]);
+    if (attack.alone) await container.delete();
+  });
+}
+
+function saysLost(answer: Answer, next: Answer): boolean {
+  return [answer, next].some(({ notice }) => notice?.includes("are gone") ?? false);
+}
+
+/** What differs from the harmless outcome, as lines of the failure's report. */
+function problemsOf({ prints, status = "ok", timeout = 10 }: Attack, answer: Answer): string[] {
+  const isPrinted =
+    prints === undefined ||
+    (typeof prints === "string" ? answer.stdout === `${prints}\n` : prints.test(answer.stdout));
+  const isAsExpected = [status].flat().includes(answer.status) && isPrinted;
+  const isInTime = answer.seconds < timeout + 3;
+  return isAsExpected && isInTime ? [] : tell(answer);
+}
+
+function tell(answer: Answer): string[] {
+  const { status, seconds, stdout, error, notice } = answer;
+  return [
+    `${status} after ${seconds.toFixed(1)} s`,
+    stdout.slice(0, 2000),
+    error?.traceback.slice(-2000) ?? "",
+    notice ?? "",
+  ];
 }

@@ -1,8 +1,7 @@
 /** Checklist 35 to 42: what can be read, and what can be written. */
-import { describeAttacks } from "./cells.ts";
+import { testAttacks } from "./cells.ts";
 
-describeAttacks(
-  "files and information",
+testAttacks(
   [
     {
       name: "35 the keeper's memory, files, root and environment",

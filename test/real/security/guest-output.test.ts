@@ -1,5 +1,5 @@
 /** Checklist 43 to 50: what the server does with what comes out. */
-import { describeAttacks } from "./cells.ts";
+import { testAttacks } from "./cells.ts";
 
 /** Finds the harness's own session object, as hostile code can. */
 const SESSION = `import gc, json
@@ -9,7 +9,7 @@ def frame(header, payload=b''):
     return struct.pack('>II', len(head), len(payload)) + head + payload
 `;
 
-describeAttacks("guest output", [
+testAttacks([
   {
     name: "43 outputs that are links, pipes, devices, sockets, folders or have impossible names",
     code: `out = os.environ['OUTPUT_DIR']

@@ -1,7 +1,7 @@
 /** Checklist 17 to 24: there is no network, by any family, door or left-over descriptor. */
-import { describeAttacks } from "./cells.ts";
+import { testAttacks } from "./cells.ts";
 
-describeAttacks("network", [
+testAttacks([
   {
     name: "17 TCP, UDP and raw sockets of both internet families",
     code: `kinds = (socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_RAW)

@@ -1,7 +1,7 @@
 /** Checklist 1 to 16: what a container can use up, and what outlives what. */
-import { describeAttacks } from "./cells.ts";
+import { testAttacks } from "./cells.ts";
 
-describeAttacks("processes and resources", [
+testAttacks([
   {
     name: "1 a fork bomb ends with its cell",
     code: `while True:
