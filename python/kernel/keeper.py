@@ -28,6 +28,7 @@ from .session import start_session
 from .shell import Shell
 
 TAKE_OVER_SECONDS = 2.0
+SESSION_OOM_SCORE = "300"
 WATCH_SECONDS = 0.05
 IDLE_WATCH_SECONDS = 0.25
 STACK_SECONDS = 0.1
@@ -103,6 +104,8 @@ class Keeper:
                 if descriptor >= 0:
                     os.close(descriptor)
             libc.prctl(libc.PR_SET_DUMPABLE, 1)
+            # When memory runs out, the kernel ends a process of the session before it thinks of the keeper.
+            isolation.write_file("/proc/self/oom_score_adj", SESSION_OOM_SCORE)
             faulthandler.enable(file=2, all_threads=False)
             faulthandler.register(signal.SIGUSR1, file=2, all_threads=False)
             start_session(self.channel, self.session_control, self.shell, self.token)

@@ -269,16 +269,31 @@ function variables({ manifest }: Environment): Record<string, string> {
   };
 }
 
-/** The kernel's source, where the sandbox's user can read it: a checkout may lie under a closed home. */
+/**
+ * The kernel's source, where the sandbox's user can read it: a checkout may lie under a closed home. It
+ * goes into the cache, or into the data folder of a server that may only read the cache.
+ */
 function installKernel(config: Config): string {
   const source = fileURLToPath(new URL("../../python/kernel", import.meta.url));
   const hash = createHash("sha256");
   for (const name of readdirSync(source).toSorted()) {
     if (name.endsWith(".py")) hash.update(name).update(readFileSync(join(source, name)));
   }
-  const target = join(config.cache, "kernel", hash.digest("hex").slice(0, 16));
-  if (existsSync(target)) return target;
-  mkdirSync(join(config.cache, "kernel"), { recursive: true, mode: 0o755 });
+  const version = hash.digest("hex").slice(0, 16);
+  const shared = join(config.cache, "kernel", version);
+  if (existsSync(shared)) return shared;
+  try {
+    return copyKernel(source, shared);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code !== "EACCES" && code !== "EROFS" && code !== "EPERM") throw error;
+    const own = join(config.data, "kernel", version);
+    return existsSync(own) ? own : copyKernel(source, own);
+  }
+}
+
+function copyKernel(source: string, target: string): string {
+  mkdirSync(dirname(target), { recursive: true, mode: 0o755 });
   const building = mkdtempSync(`${target}.`);
   cpSync(source, join(building, "kernel"), {
     recursive: true,
