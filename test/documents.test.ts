@@ -17,15 +17,6 @@ const documents = ["", "docs", "examples"].flatMap((folder) =>
 );
 const read = (name: string): string => readFileSync(join(ROOT, name), "utf8");
 
-/** Made by a command that the documents name, or written in a branch that is not merged yet. */
-const NOT_THERE_YET = new Set([
-  "docs/performance.md",
-  ...["files-and-information", "guest-output", "kernel-surface", "must-still-work", "network"].map(
-    (group) => `test/real/security/${group}.test.ts`,
-  ),
-  "test/real/security/processes-and-resources.test.ts",
-]);
-
 const variables = new Set(describeConfig().map(({ variable }) => variable));
 const manifest = JSON.parse(read("package.json")) as Record<
   "scripts" | "dependencies" | "optionalDependencies" | "devDependencies",
@@ -58,9 +49,7 @@ describe.each(documents)("%s", (name) => {
         /(?<![\w/.])((?:src|python|test|docs|examples|scripts|bench|bin)\/[\w./-]*\w)/g,
       ),
     ].map(([, path = ""]) => path);
-    expect(
-      named.filter((path) => !existsSync(join(ROOT, path)) && !NOT_THERE_YET.has(path)),
-    ).toEqual([]);
+    expect(named.filter((path) => !existsSync(join(ROOT, path)))).toEqual([]);
   });
 
   test("the settings it names exist", () => {
