@@ -22,6 +22,7 @@ function ask(text: string, more: Partial<ModelRequest> = {}): string {
 test.each([
   ["Hello!", {}, "ask"],
   ["Calculate 17 * 23", {}, "program"],
+  ["What is the sum of all prime numbers below 1000?", {}, "program"],
   ["Draw a pie chart of apples and pears", {}, "program"],
   ["ارسم مخطط المبيعات", {}, "program"],
   ["Calculate 17 * 23", { tools: [] }, "words"],

@@ -10,7 +10,7 @@ const CHART =
   /\b(charts?|plots?|plotted|plotting|graphs?|histograms?|heat ?maps?|scatter|visuali[sz]\w*|diagramm?e?s?|grafi[ck]\w*|gráfic\w*|graphiques?)\b|диаграмм|график|图表|图形|柱状图|折线图|饼图|グラフ|図表|그래프|차트|चार्ट|ग्राफ|مخطط|رسم بياني|رسما بيانيا|แผนภูมิ|กราฟ/iu;
 
 const COMPUTE =
-  /\b(calculat\w*|comput\w*|sum up|average|mean|median|standard deviation|variance|percentage|percentile|correlat\w*|regression|convert|analy[sz]e|solve|simulat\w*|integrate|differentiate|derivative|factori[sz]e|sort|interest|compound|how (many|much|long|far)|clean (this|the|up)|statistics)\b/iu;
+  /\b(calculat\w*|comput\w*|sum|total|product of|primes?|prime numbers?|factorials?|probabilit\w*|square root|average|mean|median|standard deviation|variance|percentage|percentile|correlat\w*|regression|convert|analy[sz]e|solve|simulat\w*|integrate|differentiate|derivative|factori[sz]e|sort|interest|compound|how (many|much|long|far)|clean (this|the|up)|statistics)\b/iu;
 
 const ARITHMETIC = /\p{Nd}\s*[-+*/×÷^%=]\s*\p{Nd}/u;
 const NUMBER = /\p{Nd}+(?:[.,]\p{Nd}+)*/gu;

@@ -143,7 +143,7 @@ function loadTableFile(
           `lines[${line - 1}] = ${quote(after)}`,
           `print(${quote(`Line ${line} was repaired: ${before.trim()} -> ${after.trim()}`)})`,
         ]),
-        `${variable} = pd.read_csv(io.StringIO("\\n".join(lines))${separator}${readOptions(columns)})`,
+        `${variable} = pd.read_csv(io.StringIO("\\n".join(lines))${separator}${readOptions(columns, delimiter)})`,
         ...describeTable(variable, columns),
       ],
       peek: [],
@@ -160,7 +160,7 @@ function loadTableFile(
         '    print("Row repaired:", fields, "->", row)',
         "    return row",
         "",
-        `${variable} = pd.read_csv(${path}${separator}, engine="python", on_bad_lines=repair_row${readOptions(columns)})`,
+        `${variable} = pd.read_csv(${path}${separator}, engine="python", on_bad_lines=repair_row${readOptions(columns, delimiter)})`,
         ...describeTable(variable, columns),
       ],
       peek: [],
@@ -169,7 +169,7 @@ function loadTableFile(
   return {
     imports: ["import pandas as pd"],
     lines: [
-      `${variable} = pd.read_csv(${path}${separator}${readOptions(columns)})`,
+      `${variable} = pd.read_csv(${path}${separator}${readOptions(columns, delimiter)})`,
       ...describeTable(variable, columns),
     ],
     peek: [],
@@ -210,7 +210,7 @@ function loadPasted(pasted: PastedData, names: Names): Loading {
         lines: [
           ...reports,
           `raw = ${tripleQuote(`${csv}\n`)}`,
-          `${variable} = pd.read_csv(io.StringIO(raw)${separator}, skipinitialspace=True${readOptions(columns)})`,
+          `${variable} = pd.read_csv(io.StringIO(raw)${separator}, skipinitialspace=True${readOptions(columns, delimiter)})`,
           ...describeTable(variable, columns),
         ],
         peek: [],
@@ -306,12 +306,18 @@ function loadWords(variable: string, imports: string[], call: string): Loading {
   };
 }
 
-/** `dtype` for columns of digits that are no numbers. */
-function readOptions(columns: readonly Column[]): string {
+const DECIMAL_COMMA = /^-?\d+(?:\.\d{3})*,\d+$/;
+
+/** `dtype` for columns of digits that are no numbers, `decimal` where a comma stands before the fraction. */
+function readOptions(columns: readonly Column[], delimiter: string): string {
+  const hasCommas = columns.some(({ examples }) =>
+    examples.some((one) => DECIMAL_COMMA.test(one.trim())),
+  );
+  const decimal = hasCommas && delimiter !== "," ? ', decimal=",", thousands="."' : "";
   const kept = columns
     .filter((column) => column.keepText)
     .map((column) => `${quote(column.name)}: str`);
-  return kept.length === 0 ? "" : `, dtype={${kept.join(", ")}}`;
+  return decimal + (kept.length === 0 ? "" : `, dtype={${kept.join(", ")}}`);
 }
 
 /** Dates become dates, whatever their format; then what the model has to know: columns and kinds. */

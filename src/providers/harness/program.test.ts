@@ -35,6 +35,15 @@ test("a ragged file is repaired in the open", () => {
   expect(code).toContain("print(");
 });
 
+test("figures with a decimal comma are read as numbers", () => {
+  const preview = "category;amount\nRent;1.200,00\nFood;310,45";
+  const attachments = [
+    { filename: "a.csv", mediaType: "text/csv", sizeBytes: preview.length, preview },
+  ];
+  const { code } = openProgram({ ...NOTHING, attachments });
+  expect(code).toContain('pd.read_csv("a.csv", sep=";", decimal=",", thousands=".")');
+});
+
 test("a workbook is looked into first", () => {
   const attachments = [{ filename: "a.xlsx", mediaType: "", sizeBytes: 9, preview: null }];
   const { code, peek } = openProgram({ ...NOTHING, attachments });
