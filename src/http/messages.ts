@@ -10,13 +10,13 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { newId } from "../agent/ids.ts";
 import { runTurn } from "../agent/loop.ts";
 import type { Config } from "../config.ts";
 import { GatewayError } from "../errors.ts";
 import type { Provider } from "../providers/provider.ts";
 import type { Containers } from "../sandbox/sandbox.ts";
 import { createCodeExecutionTool } from "../tools/code-execution.ts";
+import { newId } from "../store/id.ts";
 import type { FileStore } from "../tools/tool.ts";
 import { collectMessage } from "../wire/collect.ts";
 import { encodeTurn } from "../wire/encode.ts";
