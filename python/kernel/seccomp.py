@@ -31,7 +31,7 @@ OFFSET_NUMBER = 0
 OFFSET_ARCHITECTURE = 4
 OFFSET_ARGUMENTS = 16
 
-ARCHITECTURES = {"x86_64": (0xC000003E, 0), "aarch64": (0xC00000B7, 1)}
+ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 X32_BIT = 0x40000000
 
 # CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID and NEWNET; CLONE_NEWTIME is no flag of clone.
@@ -51,22 +51,18 @@ Instruction = tuple[int, int, int, int]
 
 
 def build_filter(machine: str = platform.machine(), *, programs: bool = False) -> bytes:
-    """Return the filter as an array of struct sock_filter. `programs` allows execve, for the bash tool."""
-    audit, column = ARCHITECTURES[machine]
-    allow: list[Instruction] = [(RET, 0, 0, RET_ALLOW)]
+    """Return the filter as an array of struct sock_filter, in one of the table's two profiles."""
+    audit = ARCHITECTURES[machine]
+    answers: dict[str, list[Instruction]] = {
+        syscalls.ALLOW: [(RET, 0, 0, RET_ALLOW)],
+        syscalls.ENOSYS: refuse(errno.ENOSYS),
+        syscalls.EPERM: refuse(errno.EPERM),
+    }
     actions: dict[int, list[Instruction]] = {}
-    for numbers in syscalls.ALLOWED.values():
-        add(actions, numbers[column], allow)
-    for numbers in syscalls.UNKNOWN.values():
-        add(actions, numbers[column], refuse(errno.ENOSYS))
-    add(actions, syscalls.SOCKET[column], one_of(0, (AF_UNIX,), syscalls.SOCKET_REFUSED))
-    add(actions, syscalls.CLONE[column], without_flags(0, NAMESPACE_FLAGS, errno.EPERM))
-    add(actions, syscalls.PRCTL[column], one_of(0, PRCTLS, errno.EPERM))
-    add(actions, syscalls.IOCTL[column], one_of(1, IOCTLS, errno.ENOTTY))
-    # A process reads and lowers its own limits, never those of the keeper, which has the same user.
-    add(actions, syscalls.PRLIMIT64[column], one_of(0, (0,), errno.EPERM))
-    for numbers in (syscalls.EXECVE, syscalls.EXECVEAT):
-        add(actions, numbers[column], allow if programs else refuse(errno.EPERM))
+    for call in syscalls.CALLS:
+        number, answer = call.number(machine), call.answer_in(programs)
+        if number is not None:
+            actions[number] = CHECKS[call.name] if answer == syscalls.CHECK else answers[answer]
 
     program: list[Instruction] = [
         (LD_ABS, 0, 0, OFFSET_ARCHITECTURE),
@@ -90,11 +86,6 @@ def install_filter(program: bytes) -> None:
         raise OSError(ctypes.get_errno(), "the kernel refused the seccomp filter")
 
 
-def add(actions: dict[int, list[Instruction]], number: int | None, action: list[Instruction]) -> None:
-    if number is not None:
-        actions[number] = action
-
-
 def refuse(error: int) -> list[Instruction]:
     return [(RET, 0, 0, RET_ERRNO | error)]
 
@@ -116,6 +107,17 @@ def without_flags(argument: int, flags: int, error: int) -> list[Instruction]:
         (RET, 0, 0, RET_ERRNO | error),
         (RET, 0, 0, RET_ALLOW),
     ]
+
+
+# What the filter looks at in the calls whose row says CHECK.
+CHECKS: dict[str, list[Instruction]] = {
+    "socket": one_of(0, (AF_UNIX,), errno.EAFNOSUPPORT),
+    "clone": without_flags(0, NAMESPACE_FLAGS, errno.EPERM),
+    "prctl": one_of(0, PRCTLS, errno.EPERM),
+    "ioctl": one_of(1, IOCTLS, errno.ENOTTY),
+    # A process reads and lowers its own limits, never those of the keeper, which has the same user.
+    "prlimit64": one_of(0, (0,), errno.EPERM),
+}
 
 
 def ranges(actions: dict[int, list[Instruction]], otherwise: list[Instruction]) -> list[tuple[int, list[Instruction]]]:
