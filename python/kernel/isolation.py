@@ -11,7 +11,8 @@ inside its own user namespace and none outside. In this order it
    bytes and inodes;
 4. changes its root into a *folder* of that mount, so that the mount itself lies outside and the mount
    table that user code can read names nothing of the host;
-5. lowers its resource limits, drops every capability, sets no_new_privs and installs the filter.
+5. lowers its resource limits, drops every capability, sets no_new_privs, binds itself to Landlock's rules
+   where the kernel has them (landlock.py) and installs the filter.
 
 Each step raises OSError when the kernel refuses it; the keeper then ends, and the container with it.
 There is no way on with a wall missing, save for the names in `weaken`, which the operator has set.
@@ -22,7 +23,7 @@ import resource
 import socket
 from dataclasses import dataclass, field
 
-from . import libc, seccomp, streams
+from . import landlock, libc, seccomp, streams
 
 NAMESPACES = (
     libc.CLONE_NEWUSER
@@ -58,6 +59,8 @@ class Limits:
     processes: int = 64
     # Private writable memory that the zygote itself brings along and that the limit does not count.
     baseline_bytes: int = 0
+    # The version of Landlock that the kernel has, 0 for none.
+    landlock: int = 0
     weaken: frozenset[str] = field(default_factory=frozenset)
 
 
@@ -157,6 +160,8 @@ def seal(program: bytes, limits: Limits) -> None:
         libc.prctl(libc.PR_SET_SPECULATION_CTRL, libc.PR_SPEC_INDIRECT_BRANCH, libc.PR_SPEC_FORCE_DISABLE)
     except OSError:
         pass  # The processor is not affected, or the kernel always or never protects.
+    if limits.landlock:
+        landlock.restrict(limits.landlock, programs=False)
     if "seccomp" not in limits.weaken:
         seccomp.install_filter(program)
 

@@ -20,7 +20,7 @@ import socket
 import sys
 from typing import Any
 
-from . import libc, seccomp
+from . import landlock, libc, seccomp
 from .cgroup import remove_group
 from .isolation import NAMESPACES, Limits
 from .keeper import start_keeper
@@ -114,6 +114,7 @@ def main() -> None:
     shell = prepare(given)
     baseline = private_bytes()
     weaken = frozenset(given["weaken"])
+    landlock_version = landlock.version()
     settings = {
         "user": os.getuid(),
         "group": os.getgid(),
@@ -126,6 +127,7 @@ def main() -> None:
             file_count=given["fileCount"],
             processes=given["processes"],
             baseline_bytes=baseline,
+            landlock=landlock_version,
             weaken=weaken,
         ),
     }
@@ -136,7 +138,9 @@ def main() -> None:
     gc.freeze()
     gc.enable()
     remap_memory()
-    os.write(1, encode_frame({"ev": "listening", "baseline": baseline, "python": sys.version.split()[0]}))
+    python = sys.version.split()[0]
+    words = {"ev": "listening", "baseline": baseline, "python": python, "landlock": landlock_version}
+    os.write(1, encode_frame(words))
     Zygote(listener, shell, settings).serve()
 
 

@@ -56,7 +56,7 @@ export async function startSandbox(
   const containers = createContainers(pool, config);
   try {
     const container = await containers.create();
-    const protections = await probeContainer(container, pool.controlGroups);
+    const protections = await probeContainer(container, pool);
     await containers.delete(container.id);
     return { containers, protections };
   } catch (error) {

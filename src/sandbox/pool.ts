@@ -23,6 +23,7 @@ export interface Pool {
   take(): Promise<Sandbox>;
   readonly ready: number;
   readonly controlGroups: Zygote["controlGroups"];
+  readonly landlock: Zygote["landlock"];
   close(): Promise<void>;
 }
 
@@ -60,6 +61,7 @@ export async function createPool(options: PoolOptions): Promise<Pool> {
       return await make();
     },
     controlGroups: first.controlGroups,
+    landlock: first.landlock,
     get ready() {
       return shelf.length;
     },

@@ -18,6 +18,14 @@ export interface Protection {
   remedy: string;
 }
 
+/** What the zygote found out about the kernel. */
+export interface HostFacts {
+  /** Version of the control groups, or why there are none. */
+  controlGroups: number | string;
+  /** Version of Landlock, 0 for none. */
+  landlock: number;
+}
+
 const report = z.object({
   user: z.number(),
   capabilities: z.array(z.string()),
@@ -28,6 +36,7 @@ const report = z.object({
   unshare: z.string(),
   setns: z.string(),
   mount: z.string(),
+  device: z.string(),
   writeRoot: z.string(),
   writeLibraries: z.string(),
   root: z.array(z.string()),
@@ -45,10 +54,7 @@ const PROBE_MS_MAX = 10_000;
 const AF_UNIX = 1;
 
 /** Runs the probe in a container that has run nothing. Throws `internal` when it gives no report. */
-export async function probeContainer(
-  container: Container,
-  controlGroups: number | string,
-): Promise<Protection[]> {
+export async function probeContainer(container: Container, host: HostFacts): Promise<Protection[]> {
   const code = readFileSync(new URL("../../python/kernel/probe.py", import.meta.url), "utf8");
   let output = "";
   let problem = "it printed nothing";
@@ -58,7 +64,7 @@ export async function probeContainer(
     if (event.type === "done" && event.error !== null) problem = event.error.traceback;
   }
   try {
-    return judge(report.parse(JSON.parse(output)), controlGroups);
+    return judge(report.parse(JSON.parse(output)), host);
   } catch (cause) {
     throw new GatewayError("internal", `The sandbox's self-test failed: ${problem}`, { cause });
   }
@@ -80,7 +86,10 @@ export function requireProtections(protections: readonly Protection[], weaken: s
   );
 }
 
-function judge(found: z.infer<typeof report>, controlGroups: number | string): Protection[] {
+function judge(
+  found: z.infer<typeof report>,
+  { controlGroups, landlock }: HostFacts,
+): Protection[] {
   const hostPaths = found.mounts.split("\n").filter((line) => line.split(" ")[4] === "/");
   const refused = (answer: string) => answer !== "done";
   const rows: [
@@ -180,6 +189,16 @@ function judge(found: z.infer<typeof report>, controlGroups: number | string): P
         ? `version ${controlGroups}: the kernel counts memory and processes of each container`
         : controlGroups,
       "run as root, or start with systemd-run --user --scope -p Delegate=yes; without it the keeper counts",
+    ],
+    [
+      "landlock",
+      // Only Landlock answers EACCES here; without it the missing capability answers EPERM.
+      landlock > 0 && found.device === "EACCES",
+      false,
+      landlock > 0
+        ? `version ${landlock}: files, devices and sockets are ruled once more; making a device answers ${found.device}`
+        : "the kernel has no Landlock",
+      "needs Linux 5.13 or newer with landlock among its security modules (lsm=landlock,...)",
     ],
     [
       "own-clock",

@@ -49,6 +49,8 @@ export interface Connection {
 export interface Zygote {
   /** Version of the control groups that containers get, or the reason why there are none. */
   readonly controlGroups: 1 | 2 | string;
+  /** Version of Landlock that the kernel has, 0 for none. */
+  readonly landlock: number;
   connect(container: string): Promise<Connection>;
   /** Resolves with a sentence when the process has ended, for whatever reason. */
   readonly exited: Promise<string>;
@@ -66,6 +68,7 @@ const listening = z.object({
   ev: z.literal("listening"),
   baseline: z.number(),
   python: z.string(),
+  landlock: z.number(),
 });
 
 export async function startZygote(
@@ -106,14 +109,16 @@ export async function startZygote(
   child.stdin.on("error", () => {});
   if (child.pid !== undefined) groups?.adopt(child.pid);
   child.stdin.write("go\n");
+  let heard: z.infer<typeof listening>;
   try {
-    await waitUntilListening(child, exited);
+    heard = await waitUntilListening(child, exited);
   } catch (error) {
     child.kill("SIGKILL");
     throw error;
   }
   return {
     controlGroups: groups?.version ?? reason,
+    landlock: heard.landlock,
     exited,
     async connect(container) {
       const token = randomBytes(16);
@@ -354,25 +359,27 @@ function keepLastLines(child: ChildProcess, log: (line: string) => void): () => 
   return () => last.trim().split("\n").slice(-3).join(" ");
 }
 
-async function waitUntilListening(child: ChildProcess, exited: Promise<string>): Promise<void> {
+async function waitUntilListening(
+  child: ChildProcess,
+  exited: Promise<string>,
+): Promise<z.infer<typeof listening>> {
   const reader = new FrameReader({ headerBytes: 65_536, payloadBytes: 0 });
-  const heard = new Promise<void>((resolve, reject) => {
+  const heard = new Promise<z.infer<typeof listening>>((resolve, reject) => {
     child.stdout!.on("data", (chunk: Buffer) => {
       try {
-        if (reader.read(chunk).some((frame) => listening.safeParse(frame.header).success))
-          resolve();
+        for (const frame of reader.read(chunk)) resolve(listening.parse(frame.header));
       } catch (error) {
         reject(error instanceof Error ? error : new Error(String(error)));
       }
     });
   });
   const late = AbortSignal.timeout(START_MS_MAX);
-  await Promise.race([
+  return await Promise.race([
     heard,
-    exited.then((sentence) => {
+    exited.then((sentence): never => {
       throw new GatewayError("internal", `The sandbox did not start: ${sentence}.`);
     }),
-    new Promise((_, reject) => {
+    new Promise<never>((_, reject) => {
       late.addEventListener("abort", () =>
         reject(new GatewayError("internal", "The sandbox did not start within two minutes.")),
       );

@@ -3,7 +3,7 @@ import { testAttacks } from "./cells.ts";
 
 testAttacks([
   {
-    name: "pandas, openpyxl, pyarrow, xlsx, parquet",
+    name: "56 pandas, openpyxl, pyarrow, xlsx, parquet",
     code: `import pandas as pd
 frame = pd.DataFrame({'a': [1, 2, 3], 'b': list('xyz')})
 frame.to_excel('t.xlsx', index=False); frame.to_parquet('t.parquet'); frame.to_csv('t.csv', index=False); frame.to_json('t.json')
@@ -12,7 +12,7 @@ print(all(read.equals(frame) for read in (pd.read_excel('t.xlsx'), pd.read_parqu
     timeout: 20,
   },
   {
-    name: "numpy with BLAS, scipy, sympy",
+    name: "56 numpy with BLAS, scipy, sympy",
     code: `import numpy as np, scipy.optimize, scipy.linalg, sympy
 a = np.random.rand(300, 300)
 x = sympy.Symbol('x')
@@ -21,7 +21,7 @@ print(np.allclose(a @ np.linalg.inv(a), np.eye(300)), round(scipy.optimize.minim
     timeout: 20,
   },
   {
-    name: "scikit-learn, statsmodels, joblib with workers",
+    name: "56 scikit-learn, statsmodels, joblib with workers",
     code: `from sklearn.ensemble import RandomForestClassifier
 from sklearn.datasets import make_classification
 from joblib import Parallel, delayed
@@ -32,7 +32,7 @@ print(RandomForestClassifier(20, n_jobs=2, random_state=0).fit(X, y).score(X, y)
     timeout: 30,
   },
   {
-    name: "matplotlib and seaborn, with labels in ten scripts and no missing glyph",
+    name: "56 matplotlib and seaborn, with labels in ten scripts and no missing glyph",
     code: `import warnings
 warnings.simplefilter('error')
 import matplotlib.pyplot as plt, seaborn as sns
@@ -44,7 +44,7 @@ print(open('t.png', 'rb').read(4))`,
     timeout: 20,
   },
   {
-    name: "sqlite3 and sqlalchemy-free SQL on disk, zoneinfo, locale, tempfile",
+    name: "56 sqlite3 and sqlalchemy-free SQL on disk, zoneinfo, locale, tempfile",
     code: `import sqlite3, zoneinfo, datetime, locale, tempfile
 with sqlite3.connect('t.db') as db:
     db.execute('pragma journal_mode=wal'); db.execute('create table t(a)'); db.execute('insert into t values (1)')
@@ -54,7 +54,7 @@ with tempfile.NamedTemporaryFile('w+', suffix='.txt') as file, tempfile.Temporar
     prints: "[(1,)] 9:00:00 UTF-8 2",
   },
   {
-    name: "multiprocessing: pool, queue, shared memory, manager",
+    name: "56 multiprocessing: pool, queue, shared memory, manager",
     code: `import multiprocessing as mp
 from multiprocessing import shared_memory
 def square(x): return x * x
@@ -69,7 +69,7 @@ print(squares, got, seen, value)`,
     timeout: 20,
   },
   {
-    name: "concurrent futures, asyncio with subprocess-free loops, threads",
+    name: "56 concurrent futures, asyncio with subprocess-free loops, threads",
     code: `import asyncio
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 with ProcessPoolExecutor(2) as pool: a = list(pool.map(abs, [-1, -2]))
@@ -82,14 +82,14 @@ print(a, b, await pair(), asyncio.run(pair()))`,
     timeout: 20,
   },
   {
-    name: "subprocess says what is the matter",
+    name: "56 subprocess says what is the matter",
     code: `import subprocess
 try: subprocess.run(['ls'])
 except OSError as error: print(type(error).__name__)`,
     prints: "PermissionError",
   },
   {
-    name: "pillow, scikit-image, pypdf, reportlab, docx, pptx",
+    name: "56 pillow, scikit-image, pypdf, reportlab, docx, pptx",
     code: `import io
 from PIL import Image, ImageDraw
 from skimage import filters, data
@@ -102,5 +102,17 @@ slides = pptx.Presentation(); slides.slides.add_slide(slides.slide_layouts[0]); 
 print(pypdf.PdfReader('t.pdf').pages[0].extract_text().strip(), docx.Document('t.docx').paragraphs[0].text, len(pptx.Presentation('t.pptx').slides), filters.gaussian(np.ones((5, 5))).shape)`,
     prints: "hello p 1 (5, 5)",
     timeout: 20,
+  },
+  {
+    name: "56 files: /dev/stdout, moves between folders, links, pipes, truncation, the own process's files",
+    code: `open('/dev/stdout', 'w').write('to stdout\\n'); open('/dev/stderr', 'a').write('x'); open('/dev/null', 'w').write('x')
+os.makedirs('a/b', exist_ok=True); os.makedirs('c', exist_ok=True)
+open('a/b/file', 'w').write('data'); os.rename('a/b/file', 'c/file'); os.link('c/file', 'a/link'); os.symlink('link', 'a/soft')
+import shutil
+shutil.move('c/file', '/tmp/moved'); shutil.move('/tmp/moved', '/home/user/moved'); os.mkfifo('pipe'); os.truncate('a/link', 2)
+open('/proc/self/comm', 'w').write('renamed')
+print(open('a/soft').read(), open('/home/user/moved').read(), open('/proc/self/comm').read().strip(), sorted(os.listdir('a')))
+shutil.rmtree('a'); os.remove('pipe')`,
+    prints: "to stdout\nda data renamed ['b', 'link', 'soft']",
   },
 ]);
