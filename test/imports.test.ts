@@ -8,7 +8,7 @@ const SOURCES = fileURLToPath(new URL("../src", import.meta.url));
 
 /** From the bottom up. Tools know the words of the model's side: what a tool is declared as. */
 const LAYERS = ["kernel", "sandbox", "providers", "tools", "agent", "wire", "http"];
-const ABOVE_THEM = ["setup", "app", "cli", "main"];
+const ABOVE_THEM = ["setup", "app", "conformance", "cli", "main"];
 const USED_BY_ALL = new Set(["config", "errors", "telemetry", "store"]);
 
 const files = readdirSync(SOURCES, { recursive: true, encoding: "utf8" }).filter(

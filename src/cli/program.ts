@@ -4,6 +4,7 @@ import { Command, CommanderError } from "commander";
 import { GatewayError } from "../errors.ts";
 import { ask } from "./ask.ts";
 import { showConfig } from "./config.ts";
+import { conformance } from "./conformance.ts";
 import { doctor } from "./doctor.ts";
 import type { Io } from "./io.ts";
 import { run } from "./run.ts";
@@ -64,6 +65,16 @@ export function createProgram(io: Io, setExitCode: (code: number) => void): Comm
   addCommand("doctor", "tell which protections this machine can enforce, and how to get the others")
     .option("--json", "print the findings as JSON")
     .action(async (options: Options) => setExitCode(await doctor(options, io)));
+  addCommand(
+    "conformance",
+    "measure how a server of the Messages API, this one or any other, keeps to its wire format",
+  )
+    .option("--url <url>", "base URL of the server to measure")
+    .option("--key <key>", "its key")
+    .option("--scripted", "measure Curta itself, with a scripted model, on a port of its own")
+    .option("--only <name>", "only this case, point or group; may be repeated", collect)
+    .option("--json", "print the results as JSON")
+    .action(async (options: Options) => setExitCode(await conformance(options, io)));
   addCommand("config", "show every setting with its value, its default and the reason for it")
     .option("--json", "print the settings as JSON")
     .action((options: Options) => setExitCode(showConfig(options, io)));
