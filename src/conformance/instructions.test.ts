@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 
 import { instruct, readInstructions } from "./instructions.ts";
 
-const name = fc.stringMatching(/^[a-z_]{1,20}$/);
+const name = fc.stringMatching(/^[a-z]\w{0,20}$/);
 const word = fc.stringMatching(/^[A-Za-z][A-Za-z ,.]{0,30}[A-Za-z]$/);
 
 test("a scripted model reads what a real one is told, whatever the input holds", () => {
