@@ -24,7 +24,8 @@ export const BREAK_OFF = "Break off with an error after your first words.";
 const ANSWER = "DONE";
 const AT_ONCE = "Make all of these calls together in one reply, before you see any result.";
 const IN_ORDER = "Make one call after the other, each only when you have the result of the last.";
-const STEP = /^Step \d+: call the tool `([^`]+)` with exactly this input:\n```json\n([^\n]*)\n```$/gm;
+const STEP =
+  /^Step \d+: call the tool `([^`]+)` with exactly this input:\n```json\n([^\n]*)\n```$/gm;
 const ENDING = /^(?:Then a|A)nswer with exactly this and nothing else: (.*)$/m;
 
 export function instruct(
