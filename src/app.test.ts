@@ -282,6 +282,7 @@ test.each([
     log: createLog({ log: "silent" }),
     provider: withoutModel,
     containers: new MemoryContainers(),
+    ledger: { append: () => {} },
     clock: { now: Date.now },
   });
   await using app = await createTestApp({ messages });

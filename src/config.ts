@@ -14,6 +14,7 @@ import { z } from "zod";
 import { GatewayError } from "./errors.ts";
 
 const positive = z.coerce.number().int().positive();
+const price = z.coerce.number().min(0);
 const atLeastZero = z.coerce.number().int().min(0);
 
 const SETTINGS = {
@@ -166,6 +167,31 @@ const SETTINGS = {
     schema: positive,
     fallback: 10,
     why: "As the hosted loop: then the turn ends.",
+  },
+  billing: {
+    schema: z.enum(["lesson", "always", "free"]),
+    fallback: "lesson",
+    why: "When executions count as tokens. lesson: not beside web search; always; free: never.",
+  },
+  imagePixelsPerToken: {
+    schema: positive,
+    fallback: 750,
+    why: "Pixels of a generated image that count as one output token, as images are counted in.",
+  },
+  priceInput: {
+    schema: price,
+    fallback: 0,
+    why: "Price of a million counted input tokens, for the cost in reports; any currency. 0: none.",
+  },
+  priceOutput: {
+    schema: price,
+    fallback: 0,
+    why: "The same for output tokens.",
+  },
+  priceSearch: {
+    schema: price,
+    fallback: 0,
+    why: "Price of a thousand web searches, for the cost in reports.",
   },
   requests: {
     schema: positive,

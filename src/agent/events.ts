@@ -8,6 +8,7 @@
  */
 import type { ModelEvent, ModelStopReason, ModelUsage } from "../providers/provider.ts";
 import type { ToolEvent } from "../tools/tool.ts";
+import type { TurnMetering } from "./metering.ts";
 
 export interface TurnContainer {
   id: string;
@@ -19,6 +20,8 @@ export type TurnEvent =
   /** Events of a sampling, less its `start` and `end`. `serverTool` marks a tool that Curta runs. */
   | Exclude<ModelEvent, { type: "start" } | { type: "end" } | { type: "tool-use-start" }>
   | { type: "tool-use-start"; id: string; name: string; serverTool: boolean }
+  /** After each sampling: what the turn has used so far. */
+  | { type: "usage"; usage: ModelUsage }
   | { type: "tool"; toolUseId: string; name: string; event: ToolEvent }
   | {
       type: "turn-end";
@@ -26,4 +29,6 @@ export type TurnEvent =
       stopSequence: string | null;
       usage: ModelUsage;
       container: TurnContainer | null;
+      /** Set by `meterTurn`. */
+      metering?: TurnMetering;
     };

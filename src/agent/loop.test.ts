@@ -173,6 +173,7 @@ test("an answer in words", async () => {
     "text-start",
     "text-delta",
     "block-end",
+    "usage",
     "turn-end",
   ]);
   expect(events[0]).toEqual({
@@ -335,9 +336,11 @@ test("a tool that nobody declared is kept from the client, and the model is told
   const events = await run(request(), deps);
   expect(types(events)).toEqual([
     "turn-start",
+    "usage",
     "text-start",
     "text-delta",
     "block-end",
+    "usage",
     "turn-end",
   ]);
   expect(provider.asked[1]?.messages.at(-1)?.content).toMatchObject([

@@ -108,6 +108,7 @@ export async function* sample(
         // Some servers count the input only at the start of the answer.
         const inputTokens = event.usage.inputTokens || (startUsage?.inputTokens ?? 0);
         turn.usage = addUsage(turn.usage, { ...event.usage, inputTokens });
+        yield { type: "usage", usage: turn.usage };
         const { stopReason, stopSequence } = event;
         return { blocks: blocks.filter(isWorthKeeping), uses, stopReason, stopSequence };
       }

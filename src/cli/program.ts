@@ -11,6 +11,7 @@ import { run } from "./run.ts";
 import { serve } from "./serve.ts";
 import { readVersion } from "./service.ts";
 import { addSettingFlags } from "./settings.ts";
+import { usage } from "./usage.ts";
 
 type Options = Record<string, unknown>;
 
@@ -75,6 +76,13 @@ export function createProgram(io: Io, setExitCode: (code: number) => void): Comm
     .option("--only <name>", "only this case, point or group; may be repeated", collect)
     .option("--json", "print the results as JSON")
     .action(async (options: Options) => setExitCode(await conformance(options, io)));
+  addCommand("usage", "show what was used: tokens, executions, and what they count as")
+    .option("--by <groups>", "rows by day, model, container, key; with commas (default: day,model)")
+    .option("--from <day>", "the first day, or a time, in UTC")
+    .option("--to <day>", "the day or time before which the report ends")
+    .option("--json", "print the whole report as JSON")
+    .option("--csv", "print the rows as CSV")
+    .action(async (options: Options) => setExitCode(await usage(options, io)));
   addCommand("config", "show every setting with its value, its default and the reason for it")
     .option("--json", "print the settings as JSON")
     .action((options: Options) => setExitCode(showConfig(options, io)));

@@ -80,7 +80,7 @@ function renderCommand(command: Command): string {
 }
 
 /** Columns padded as the formatter of this repository pads them. */
-function renderTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
+export function renderTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const table = [head, ...rows].map((cells) => cells.map((cell) => cell.replaceAll("|", "\\|")));
   const widths = head.map((_, n) => Math.max(3, ...table.map((cells) => cells[n]!.length)));
   const renderLine = (cells: readonly string[]): string =>

@@ -20,6 +20,7 @@ import type { Reporter } from "../setup/reporter.ts";
 import { openDatabase } from "../store/database.ts";
 import { openFilesStore } from "../store/files.ts";
 import type { FilesStore } from "../store/files.ts";
+import { openLedger } from "../store/ledger.ts";
 import type { Logger } from "../telemetry/log.ts";
 import type { FileStore } from "../tools/tool.ts";
 
@@ -46,6 +47,9 @@ export async function startService(
     maxBytes: config.storedFilesMb * 1024 * 1024,
     clock: Date.now,
   });
+  const ledger = openLedger(database, Date.now, (err, entry) =>
+    log.error({ err, entry }, "what was used could not be entered into the ledger"),
+  );
   signal.throwIfAborted();
   // Both take seconds, on different cores. Both have settled before the error of one is told, so that
   // nothing goes on starting behind a failed start.
@@ -68,6 +72,7 @@ export async function startService(
     containers,
     provider,
     files: toFileStore(files),
+    ledger,
     clock: { now: Date.now },
   });
   const app = createApp({
@@ -76,6 +81,7 @@ export async function startService(
     containers,
     provider,
     files,
+    ledger,
     messages,
     inFlight,
     version: readVersion(),

@@ -55,7 +55,8 @@ export function deleteContainer({ containers }: Services): AppHandler {
   };
 }
 
-export function executeInContainer({ containers, files, config, log }: Services): AppHandler {
+export function executeInContainer(services: Services): AppHandler {
+  const { containers, config, log } = services;
   const schema = createExecuteSchema(config);
   const limit = { mb: config.requestMb, setting: "requestMb" };
   return async (context) => {
@@ -64,7 +65,7 @@ export function executeInContainer({ containers, files, config, log }: Services)
     const options = toExecuteOptions(body, container);
     if (!body.stream) {
       const execution = await collectExecution(
-        runExecution(container, options, files, context.req.raw.signal),
+        runExecution(container, options, services, context.req.raw.signal),
       );
       return new Response(JSON.stringify(execution), {
         headers: { "content-type": "application/json" },
@@ -73,7 +74,7 @@ export function executeInContainer({ containers, files, config, log }: Services)
     const abort = new AbortController();
     const signal = AbortSignal.any([context.req.raw.signal, abort.signal]);
     const requestId = context.get("requestId");
-    return streamExecution(runExecution(container, options, files, signal), {
+    return streamExecution(runExecution(container, options, services, signal), {
       abort,
       toEnvelope: (error) => toErrorAnswer(toGatewayError(error, log, requestId), requestId).body,
       pingMs: config.pingSeconds * 1000,

@@ -14,6 +14,8 @@ import type {
 } from "../sandbox/sandbox.ts";
 import { newId } from "../store/id.ts";
 import type { FilesStore, StoredFile } from "../store/files.ts";
+import type { Ledger } from "../store/ledger.ts";
+import { toExecutionEntry } from "./ledger-entry.ts";
 
 export interface ExecutionFile {
   type: "file";
@@ -83,11 +85,16 @@ export function toExecuteOptions(request: ExecuteRequest, container: Container):
   };
 }
 
+export interface ExecutionStores {
+  files: FilesStore;
+  ledger: Pick<Ledger, "append">;
+}
+
 /** Runs the code and yields exactly one `done` at the end. Aborting `signal` stops the code. */
 export async function* runExecution(
   container: Container,
   options: ExecuteOptions,
-  files: FilesStore,
+  { files, ledger }: ExecutionStores,
   signal: AbortSignal,
 ): AsyncGenerator<ExecutionPart, void, void> {
   const stdout: string[] = [];
@@ -95,19 +102,23 @@ export async function* runExecution(
   const outputs: DisplayOutput[] = [];
   const stored: ExecutionFile[] = [];
   const notStored: string[] = [];
+  let bytesOut = 0;
   for await (const event of container.execute(options, signal)) {
     switch (event.type) {
       case "stdout":
       case "stderr":
+        bytesOut += Buffer.byteLength(event.text);
         (event.type === "stdout" ? stdout : stderr).push(event.text);
         yield { event: event.type, data: event };
         break;
       case "output":
         outputs.push(event.output);
+        for (const part of Object.values(event.output.data)) bytesOut += Buffer.byteLength(part);
         yield { event: "output", data: event.output };
         break;
       case "file": {
         const { filename, mimeType, bytes } = event.file;
+        bytesOut += bytes.length;
         try {
           const file = toExecutionFile(
             await files.add({ filename, mimeType, bytes, downloadable: true }),
@@ -137,6 +148,8 @@ export async function* runExecution(
           truncated,
           notice: [notice, ...notStored].filter(Boolean).join(" ") || null,
         };
+        const sizes = { in: Buffer.byteLength(options.code), out: bytesOut };
+        ledger.append(toExecutionEntry(data.id, container.id, usage, sizes));
         yield { event: "done", data };
         return;
       }

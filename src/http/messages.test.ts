@@ -95,6 +95,7 @@ function setup({ script = lessonScript, execute = notebook, config = {} }: Setup
     config: { ...loadConfig({ env: {}, flags: { data: "/nonexistent" } }), ...config },
     provider,
     containers: containersOf(execute),
+    ledger: { append: () => {} },
     clock: { now: () => 0 },
     log: {
       info: (fields) => void logged.push({ level: "info", fields: { ...fields } }),

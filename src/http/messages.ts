@@ -11,18 +11,21 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { runTurn } from "../agent/loop.ts";
+import { meterTurn } from "../agent/metering.ts";
 import type { Config } from "../config.ts";
 import { GatewayError } from "../errors.ts";
 import type { Provider } from "../providers/provider.ts";
 import type { Containers } from "../sandbox/sandbox.ts";
 import { createCodeExecutionTool } from "../tools/code-execution.ts";
 import { newId } from "../store/id.ts";
+import type { Ledger } from "../store/ledger.ts";
 import type { FileStore } from "../tools/tool.ts";
 import { collectMessage } from "../wire/collect.ts";
 import { encodeTurn } from "../wire/encode.ts";
 import { toErrorAnswer } from "../wire/errors.ts";
 import type { WireEvent } from "../wire/events.ts";
 import { parseMessagesRequest, type MessagesRequest } from "../wire/request.ts";
+import { toMessageEntry } from "./ledger-entry.ts";
 import { parseJson, readBody, requireJson } from "./request-body.ts";
 import { toEventStream } from "./sse.ts";
 
@@ -31,6 +34,7 @@ export interface MessagesDeps {
   provider: Provider;
   containers: Containers;
   files?: FileStore;
+  ledger: Pick<Ledger, "append">;
   clock: { now(): number };
   log: Log;
 }
@@ -39,8 +43,10 @@ export type MessagesConfig = Pick<
   Config,
   | "answerMb"
   | "attachmentMb"
+  | "billing"
   | "executionsPerTurn"
   | "filesMb"
+  | "imagePixelsPerToken"
   | "pingSeconds"
   | "requestMb"
   | "requests"
@@ -141,7 +147,7 @@ function runRequest(
   requestId: string,
   signal: AbortSignal,
 ): AsyncGenerator<WireEvent, void> {
-  const { config, provider, containers, files, log } = deps;
+  const { config, provider, containers, files, ledger, log } = deps;
   const tool = createCodeExecutionTool({
     timeoutMs: config.timeoutSeconds * 1000,
     resultCharacters: config.resultCharacters,
@@ -160,7 +166,15 @@ function runRequest(
     },
     signal,
   );
-  return encodeTurn(events, { messageId: newId("msg"), rendering });
+  const messageId = newId("msg");
+  const metered = meterTurn(events, {
+    model: turn.prompt.model,
+    serverTools: turn.serverTools,
+    pending: turn.pending,
+    priceList: { policy: config.billing, imagePixelsPerToken: config.imagePixelsPerToken },
+    record: (record) => ledger.append(toMessageEntry(messageId, record)),
+  });
+  return encodeTurn(metered, { messageId, rendering });
 }
 
 interface Span {

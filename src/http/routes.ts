@@ -12,6 +12,7 @@ import { deleteFile, getFile, getFileContent, listFiles, uploadFile } from "./fi
 import { showHealth, showLanding } from "./health.ts";
 import { mountMessages } from "./messages-mount.ts";
 import type { AppHandler, Services } from "./services.ts";
+import { showUsage } from "./usage.ts";
 
 export interface Route {
   method: "GET" | "POST" | "PUT" | "DELETE";
@@ -37,5 +38,6 @@ export function createRoutes(services: Services, checkKey: CheckKey): Route[] {
     { method: "GET", path: "/v1/files/:id", handler: getFile(services) },
     { method: "DELETE", path: "/v1/files/:id", handler: deleteFile(services) },
     { method: "GET", path: "/v1/files/:id/content", handler: getFileContent(services) },
+    { method: "GET", path: "/v1/usage", handler: showUsage(services) },
   ];
 }

@@ -6,6 +6,7 @@ import type { Config } from "../config.ts";
 import type { Provider } from "../providers/provider.ts";
 import type { Containers } from "../sandbox/sandbox.ts";
 import type { FilesStore } from "../store/files.ts";
+import type { Ledger } from "../store/ledger.ts";
 import type { Logger } from "../telemetry/log.ts";
 import type { InFlight } from "./in-flight.ts";
 
@@ -21,6 +22,7 @@ export interface Services {
   containers: Containers;
   provider: Provider;
   files: FilesStore;
+  ledger: Ledger;
   messages: MessagesHandler;
   inFlight: InFlight;
   version: string;

@@ -6,7 +6,10 @@
  */
 import type { DatabaseSync } from "node:sqlite";
 
-export const MIGRATIONS: readonly ((database: DatabaseSync) => void)[] = [createFiles];
+export const MIGRATIONS: readonly ((database: DatabaseSync) => void)[] = [
+  createFiles,
+  createLedger,
+];
 
 /** Runs what is missing, each step in a transaction. Throws when the database is newer than this code. */
 export function migrate(database: DatabaseSync): void {
@@ -50,5 +53,43 @@ function createFiles(database: DatabaseSync): void {
       expires_at INTEGER,
       bytes_removed INTEGER NOT NULL DEFAULT 0
     ) STRICT;
+  `);
+}
+
+function createLedger(database: DatabaseSync): void {
+  // Rows are facts about what was answered: the database refuses to change or remove one.
+  database.exec(`
+    CREATE TABLE ledger (
+      position INTEGER PRIMARY KEY AUTOINCREMENT,
+      at INTEGER NOT NULL,
+      id TEXT NOT NULL UNIQUE,
+      kind TEXT NOT NULL CHECK (kind IN ('message', 'execution')),
+      outcome TEXT NOT NULL CHECK (outcome IN ('whole', 'cut')),
+      model TEXT NOT NULL,
+      container TEXT NOT NULL,
+      key TEXT NOT NULL,
+      input_tokens INTEGER NOT NULL,
+      cache_creation_input_tokens INTEGER NOT NULL,
+      cache_read_input_tokens INTEGER NOT NULL,
+      output_tokens INTEGER NOT NULL,
+      web_search_requests INTEGER NOT NULL,
+      web_fetch_requests INTEGER NOT NULL,
+      executions INTEGER NOT NULL,
+      code_tokens INTEGER NOT NULL,
+      result_tokens INTEGER NOT NULL,
+      image_tokens INTEGER NOT NULL,
+      billed_input_tokens INTEGER NOT NULL,
+      billed_output_tokens INTEGER NOT NULL,
+      bytes_in INTEGER NOT NULL,
+      bytes_out INTEGER NOT NULL,
+      wall_ms REAL NOT NULL,
+      cpu_ms REAL NOT NULL,
+      peak_memory_bytes INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX ledger_at ON ledger (at);
+    CREATE TRIGGER ledger_is_never_changed BEFORE UPDATE ON ledger
+      BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+    CREATE TRIGGER ledger_is_never_shortened BEFORE DELETE ON ledger
+      BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
   `);
 }

@@ -7,6 +7,7 @@
  * of a tool come whole, in as many blocks as the rendering makes of them.
  */
 import type { TurnContainer, TurnEvent } from "../agent/events.ts";
+import type { TurnMetering } from "../agent/metering.ts";
 import type { ModelUsage } from "../providers/provider.ts";
 import type { ToolEvent } from "../tools/tool.ts";
 import type { Rejection, Rendering } from "./code-execution/rendering.ts";
@@ -16,6 +17,7 @@ import type {
   ResultContent,
   WireContainer,
   WireEvent,
+  WireMetering,
   WireUsage,
 } from "./events.ts";
 
@@ -192,9 +194,12 @@ export function createEncoder({
             stop_details: null,
             ...toContainer(event.container),
           },
-          usage: toUsage(event.usage),
+          usage: { ...toUsage(event.usage), ...toMetering(event.metering) },
         };
         yield { type: "message_stop" };
+        break;
+      case "usage":
+        break;
     }
   };
 }
@@ -215,4 +220,29 @@ function toUsage(usage: ModelUsage): WireUsage {
 function toContainer(container: TurnContainer | null): { container?: WireContainer } {
   if (container === null) return {};
   return { container: { id: container.id, expires_at: container.expiresAt.toISOString() } };
+}
+
+function toMetering(metering: TurnMetering | undefined): { curta?: WireMetering } {
+  if (metering === undefined) return {};
+  const { executions, billed } = metering;
+  return {
+    curta: {
+      executions: executions.map((execution) => ({
+        tool_use_id: execution.toolUseId,
+        name: execution.name,
+        status: execution.status,
+        wall_ms: execution.wallMs,
+        cpu_ms: execution.cpuMs,
+        peak_memory_bytes: execution.peakMemoryBytes,
+        bytes_in: execution.bytesIn,
+        bytes_out: execution.bytesOut,
+        code_tokens: execution.codeTokens,
+        result_tokens: execution.resultTokens,
+        image_tokens: execution.imageTokens,
+      })),
+      code_execution_is_free: billed.isFree,
+      billed_input_tokens: billed.inputTokens,
+      billed_output_tokens: billed.outputTokens,
+    },
+  };
 }

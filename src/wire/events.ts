@@ -8,6 +8,28 @@ export interface WireUsage {
   output_tokens: number;
   server_tool_use: { web_search_requests: number; web_fetch_requests: number };
   service_tier?: "standard";
+  /** Curta's own, in the last count of a message: what its executions took, and what the whole counts as. */
+  curta?: WireMetering;
+}
+
+/** Milliseconds, bytes, tokens. */
+export interface WireMetering {
+  executions: {
+    tool_use_id: string;
+    name: string;
+    status: string;
+    wall_ms: number;
+    cpu_ms: number;
+    peak_memory_bytes: number;
+    bytes_in: number;
+    bytes_out: number;
+    code_tokens: number;
+    result_tokens: number;
+    image_tokens: number;
+  }[];
+  code_execution_is_free: boolean;
+  billed_input_tokens: number;
+  billed_output_tokens: number;
 }
 
 export interface WireContainer {

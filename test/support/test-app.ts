@@ -13,6 +13,7 @@ import type { MessagesHandler } from "../../src/http/services.ts";
 import type { Provider } from "../../src/providers/provider.ts";
 import { openDatabase } from "../../src/store/database.ts";
 import { openFilesStore } from "../../src/store/files.ts";
+import { openLedger } from "../../src/store/ledger.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import { MemoryContainers } from "./memory-containers.ts";
 
@@ -77,6 +78,9 @@ export async function createTestApp(options: TestAppOptions = {}): Promise<TestA
     containers,
     provider: silentProvider,
     files,
+    ledger: openLedger(database, Date.now, (cause) => {
+      throw cause;
+    }),
     messages,
     inFlight,
     version: "0.0.0",
