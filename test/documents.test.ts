@@ -133,6 +133,6 @@ function methodOf(flags: string): string {
 }
 
 function isRoute({ method, path }: Request): boolean {
-  const plain = path.replace(/[).,;]+$/, "");
+  const plain = path.replace(/\?.*$/, "").replace(/[).,;]+$/, "");
   return routes.some((route) => route.method === method && route.pattern.test(plain));
 }
