@@ -86,7 +86,7 @@ class Zygote:
 
     def clone(self, name: str, server: socket.socket, channel: socket.socket, hello: dict[str, Any]) -> None:
         try:
-            process = libc.clone(NAMESPACES)
+            process = libc.clone(self.settings["namespaces"])
         except OSError as error:
             server.sendall(encode_frame({"ev": "failed", "message": str(error)}))
             return
@@ -113,14 +113,15 @@ def main() -> None:
     given = json.loads(sys.argv[1])
     shell = prepare(given)
     baseline = private_bytes()
-    weaken = frozenset(given["weaken"])
+    without = frozenset(given["without"])
     landlock_version = landlock.version()
     settings = {
         "user": os.getuid(),
         "group": os.getgid(),
         "output_bytes": given["outputBytes"],
         "filter": seccomp.build_filter(),
-        "cgroup": given["cgroup"],
+        "cgroup": 0 if "limits" in without else given["cgroup"],
+        "namespaces": NAMESPACES & ~(libc.CLONE_NEWNET | libc.CLONE_NEWIPC if "namespaces" in without else 0),
         "limits": Limits(
             memory_mb=given["memoryMb"],
             files_mb=given["filesMb"],
@@ -128,7 +129,7 @@ def main() -> None:
             processes=given["processes"],
             baseline_bytes=baseline,
             landlock=landlock_version,
-            weaken=weaken,
+            without=without,
         ),
     }
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

@@ -15,6 +15,7 @@ import { createMessagesHandler } from "../http/messages.ts";
 import { createProvider } from "../providers/select.ts";
 import type { Provider } from "../providers/provider.ts";
 import { startContainers } from "../sandbox/engine.ts";
+import type { Layers } from "../sandbox/layers.ts";
 import { ensureEnvironment } from "../setup/environment.ts";
 import type { Reporter } from "../setup/reporter.ts";
 import { openDatabase } from "../store/database.ts";
@@ -37,6 +38,7 @@ export async function startService(
   reporter: Reporter,
   signal: AbortSignal,
   chooseProvider: typeof createProvider = createProvider,
+  without: Layers = [],
 ): Promise<Service> {
   await using started = new AsyncDisposableStack();
   const environment = await ensureEnvironment(config, reporter, signal);
@@ -53,7 +55,7 @@ export async function startService(
   signal.throwIfAborted();
   // Both take seconds, on different cores. Both have settled before the error of one is told, so that
   // nothing goes on starting behind a failed start.
-  const containersStart = startContainers(config, environment, log).then((containers) => {
+  const containersStart = startContainers(config, environment, log, without).then((containers) => {
     started.defer(() => containers.close());
     return containers;
   });

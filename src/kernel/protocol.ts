@@ -83,8 +83,14 @@ const frames = z.discriminatedUnion("t", [
   }),
 ]);
 
-/** Throws `ChannelError` for a frame that no honest session sends. */
-export function parseKernelFrame({ header, payload }: Frame): KernelEvent {
+/**
+ * Throws `ChannelError` for a frame that no honest session sends. Only tests do without the check that binary
+ * parts are what they say.
+ */
+export function parseKernelFrame(
+  { header, payload }: Frame,
+  checksOutput: boolean = true,
+): KernelEvent {
   const parsed = frames.safeParse(header);
   if (!parsed.success)
     throw new ChannelError(`a frame that does not fit: ${parsed.error.issues[0]?.message}`);
@@ -100,7 +106,7 @@ export function parseKernelFrame({ header, payload }: Frame): KernelEvent {
       return {
         type: "display",
         kind: frame.kind,
-        data: toBundle(frame.parts, payload),
+        data: toBundle(frame.parts, payload, checksOutput),
         metadata: isShallow(frame.metadata, METADATA_DEPTH) ? frame.metadata : {},
       };
     case "error":
@@ -129,7 +135,11 @@ export function parseKernelFrame({ header, payload }: Frame): KernelEvent {
   }
 }
 
-function toBundle(parts: [string, number][], payload: Buffer): Record<string, string> {
+function toBundle(
+  parts: [string, number][],
+  payload: Buffer,
+  checksOutput: boolean,
+): Record<string, string> {
   const bundle: Record<string, string> = Object.create(null) as Record<string, string>;
   let position = 0;
   for (const [mime, length] of parts) {
@@ -138,7 +148,7 @@ function toBundle(parts: [string, number][], payload: Buffer): Record<string, st
     if (part.length !== length) throw new ChannelError("a display shorter than it says");
     if (!MIME.test(mime)) continue;
     if (BINARY.test(mime)) {
-      const bytes = toBytes(part, mime);
+      const bytes = checksOutput ? toBytes(part, mime) : part;
       if (bytes !== null) bundle[mime] = bytes.toString("base64");
     } else {
       bundle[mime] = part.toString("utf8");

@@ -3,6 +3,7 @@ import type { Config } from "../config.ts";
 import { createContainers } from "./containers.ts";
 import { createPool } from "./pool.ts";
 import { probeContainer, requireProtections, type Protection } from "./probe.ts";
+import type { Layers } from "./layers.ts";
 import type { Containers } from "./sandbox.ts";
 import type { Environment } from "./environment.ts";
 import { startZygote } from "./zygote.ts";
@@ -14,16 +15,18 @@ export interface EngineLog {
 
 /**
  * Resolves when code can run, and the host has shown that it enforces what it must. Throws a
- * `GatewayError` with one sentence when it cannot.
+ * `GatewayError` with one sentence when it cannot. Only tests name layers to do `without`.
  */
 export async function startContainers(
   config: Config,
   environment: Environment,
   log: EngineLog,
+  without: Layers = [],
 ): Promise<Containers> {
-  const { containers, protections } = await startSandbox(config, environment, log);
+  const { containers, protections } = await startSandbox(config, environment, log, without);
+  if (without.length > 0) log.warn(`a test has taken away: ${without.join(", ")}`);
   try {
-    requireProtections(protections, config.weaken);
+    if (without.length === 0) requireProtections(protections, config.weaken);
     return containers;
   } catch (error) {
     await containers.close();
@@ -36,6 +39,7 @@ export async function startSandbox(
   config: Config,
   environment: Environment,
   log: EngineLog,
+  without: Layers = [],
 ): Promise<{ containers: Containers; protections: Protection[] }> {
   const pool = await createPool({
     size: config.pool,
@@ -48,9 +52,11 @@ export async function startSandbox(
       // The keeper holds them twice while it sends them, inside the container's own memory.
       collectBytes: (config.filesMb << 20) / 2,
       memoryMb: config.memoryMb,
+      without,
     },
     transferBytesMax: Math.max(config.uploadMb, config.filesMb) << 20,
-    startZygote: () => startZygote(config, environment, (line) => log.debug(`zygote: ${line}`)),
+    startZygote: () =>
+      startZygote(config, environment, (line) => log.debug(`zygote: ${line}`), without),
     warn: (message) => log.warn(message),
   });
   const containers = createContainers(pool, config);

@@ -38,6 +38,7 @@ import type { Config } from "../config.ts";
 import { GatewayError } from "../errors.ts";
 import type { Environment } from "./environment.ts";
 import { prepareControlGroups, type ControlGroups } from "./cgroup.ts";
+import type { Layers } from "./layers.ts";
 import { encodeFrame, FrameReader } from "../kernel/channel.ts";
 
 export interface Connection {
@@ -75,6 +76,7 @@ export async function startZygote(
   config: Config,
   environment: Environment,
   log: (line: string) => void,
+  without: Layers = [],
 ): Promise<Zygote> {
   const asRoot = process.getuid?.() === 0;
   const folder = makeSocketFolder(config, asRoot);
@@ -82,7 +84,7 @@ export async function startZygote(
   const kernelFolder = installKernel(config);
   const user = asRoot ? SANDBOX_USER : process.getuid!();
   const { groups, reason } = prepareControlGroups(user);
-  const words = bubblewrapArguments(config, environment, folder, kernelFolder, groups);
+  const words = bubblewrapArguments(config, environment, folder, kernelFolder, groups, without);
   // The shell waits for a line, so that the process is in its control group before it starts others.
   const child = spawn(
     "/bin/sh",
@@ -151,6 +153,7 @@ function bubblewrapArguments(
   socketFolder: string,
   kernelFolder: string,
   groups: ControlGroups | null,
+  without: Layers,
 ): string[] {
   const { manifest } = environment;
   const settings = {
@@ -161,7 +164,7 @@ function bubblewrapArguments(
     fileCount: config.fileCount,
     processes: config.processes,
     outputBytes: config.outputMb << 20,
-    weaken: config.weaken.split(",").filter((name) => name !== ""),
+    without: [...config.weaken.split(",").filter((name) => name === "seccomp"), ...without],
     cgroup: groups?.version ?? 0,
   };
   return [

@@ -7,6 +7,7 @@ import { startService } from "../../src/cli/service.ts";
 import { loadConfig } from "../../src/config.ts";
 import { listen } from "../../src/http/server.ts";
 import type { Provider } from "../../src/providers/provider.ts";
+import type { Layers } from "../../src/sandbox/layers.ts";
 import { createProvider } from "../../src/providers/select.ts";
 import { createReporter } from "../../src/setup/reporter.ts";
 import { createLog } from "../../src/telemetry/log.ts";
@@ -23,11 +24,14 @@ export interface TestServerOptions {
   provider?: Provider;
   /** Settings by their variables' names. */
   env?: Record<string, string>;
+  /** Layers of the walls that are left out, to see what comes through. */
+  without?: Layers;
 }
 
 export async function startServer({
   provider,
   env = {},
+  without = [],
 }: TestServerOptions = {}): Promise<TestServer> {
   const data = await mkdtemp(join(tmpdir(), "curta-test-"));
   const cache = process.env.CURTA_CACHE;
@@ -47,6 +51,7 @@ export async function startServer({
     createReporter(process.stderr),
     new AbortController().signal,
     provider === undefined ? createProvider : () => Promise.resolve(provider),
+    without,
   );
   const server = await listen(service.fetch, config, service.inFlight, log);
   return {

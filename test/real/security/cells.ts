@@ -2,11 +2,12 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { ScriptedProvider } from "../../../src/providers/scripted.ts";
+import type { Layer } from "../../../src/sandbox/layers.ts";
 import { createContainer, type Answer, type TestContainer } from "../direct-client.ts";
 import { startServer, type TestServer } from "../server.ts";
 
 /** Helpers that every attack of the suite may use; run in each container first. */
-const PRELUDE = `
+export const PRELUDE = `
 import ctypes, errno, os, signal, socket, struct, sys, threading, time
 kept = 'kept'
 libc = ctypes.CDLL(None, use_errno=True)
@@ -43,11 +44,12 @@ export function testAttacks(attacks: Attack[], env: Record<string, string> = {})
   let server: TestServer;
   let shared: TestContainer;
   beforeAll(async () => {
-    // CURTA_TEST_WEAKEN takes a protection away, to see the tests behind it fail.
-    const weaken = process.env.CURTA_TEST_WEAKEN;
+    // CURTA_TEST_WITHOUT=seccomp,landlock takes layers away, to see the tests behind them fail.
+    const without = (process.env.CURTA_TEST_WITHOUT ?? "").split(",").filter((name) => name !== "");
     server = await startServer({
       provider: new ScriptedProvider([]),
-      env: { ...env, ...(weaken === undefined ? {} : { CURTA_WEAKEN: weaken }) },
+      env,
+      without: without as Layer[],
     });
     shared = await createContainer(server);
     await shared.print(PRELUDE);
