@@ -1,0 +1,244 @@
+/**
+ * Vercel's AI SDK against a real server, in both versions that are in use: only its base URL and its key
+ * are changed. It validates every block and every event, so one wrong field would end the call.
+ */
+import * as anthropic4 from "@ai-sdk/anthropic";
+import * as ai7 from "ai";
+import * as anthropic3 from "ai-sdk-anthropic-v3";
+import * as ai6 from "ai-v6";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { z } from "zod";
+
+import { GatewayError } from "../../src/errors.ts";
+import { calls, says, thinks, type ScriptStep } from "../../src/providers/scripted.ts";
+import { createDirector } from "../fixtures/director.ts";
+import { startServer, type TestServer } from "../real/server.ts";
+
+/** The older versions' types differ in places that these tests do not touch. */
+const SDKS = [
+  ["ai 7 with @ai-sdk/anthropic 4", ai7, anthropic4],
+  [
+    "ai 6 with @ai-sdk/anthropic 3",
+    ai6 as unknown as typeof ai7,
+    anthropic3 as unknown as typeof anthropic4,
+  ],
+] as const;
+
+const MODEL = "claude-sonnet-4-5";
+const director = createDirector();
+let server: TestServer;
+
+beforeAll(async () => {
+  server = await startServer({ provider: director.provider });
+});
+
+afterAll(() => server?.close());
+
+/** A version of the tool: how the model uses it, and what the SDK makes of the call. */
+interface Version {
+  name: "codeExecution_20250522";
+  run: (code: string) => ScriptStep;
+  result: string;
+}
+
+const VERSIONS: Version[] = [
+  {
+    name: "codeExecution_20250522",
+    run: (code) => calls("code_execution", { code }, { chunk: 5 }),
+    result: "code_execution_result",
+  },
+];
+
+describe.each(SDKS)(
+  "%s",
+  (_name, ai, { createAnthropic, forwardAnthropicContainerIdFromLastStep }) => {
+    const connect = () => createAnthropic({ baseURL: `${server.url}/v1`, apiKey: "any" });
+
+    describe.each(VERSIONS)("$name", ({ name, run, result }) => {
+      const scene = (code = "print(6 * 7)"): ScriptStep[][] => [
+        [thinks("I will compute it."), says("Let me compute it.", { chunk: 4 }), run(code)],
+        [says("It is 42.", { chunk: 4 })],
+      ];
+
+      /** What is sent with every call. */
+      function request() {
+        const anthropic = connect();
+        return {
+          model: anthropic(MODEL),
+          tools: { code_execution: anthropic.tools[name]() },
+          maxRetries: 0,
+        };
+      }
+
+      test("generateText: reasoning, call, result, text and the container", async () => {
+        director.play(scene());
+        const answer = await ai.generateText({ ...request(), prompt: "What is 6 * 7?" });
+        expect(answer.content.map(({ type }) => type)).toEqual([
+          "reasoning",
+          "text",
+          "tool-call",
+          "tool-result",
+          "text",
+        ]);
+        expect(answer.text).toContain("It is 42.");
+        expect(answer.finishReason).toBe("stop");
+        expect(answer.toolCalls[0]).toMatchObject({
+          toolName: "code_execution",
+          providerExecuted: true,
+        });
+        expect(answer.toolCalls[0]).not.toHaveProperty("invalid");
+        expect(answer.toolResults[0]?.output).toMatchObject({
+          type: result,
+          stdout: "42\n",
+          return_code: 0,
+        });
+        expect(containerOf(answer.providerMetadata)).toMatch(/^container_/);
+        expect(answer.usage.inputTokens).toBeGreaterThan(0);
+        expect(answer.usage.outputTokens).toBeGreaterThan(0);
+      });
+
+      test("streamText: the same, in pieces, without an error part", async () => {
+        director.play(scene());
+        const stream = ai.streamText({ ...request(), prompt: "What is 6 * 7?", onError() {} });
+        const types: string[] = [];
+        for await (const part of stream.fullStream) {
+          expect(part.type === "error" ? part.error : null).toBeNull();
+          types.push(part.type);
+        }
+        expect(types.filter((type) => type === "tool-input-delta").length).toBeGreaterThan(1);
+        expect(types.filter((type) => type === "text-delta").length).toBeGreaterThan(2);
+        expect(types.indexOf("tool-result")).toBeGreaterThan(types.indexOf("tool-call"));
+        const [call] = await stream.toolCalls;
+        expect(call).toMatchObject({ toolName: "code_execution" });
+        expect(call).not.toHaveProperty("invalid");
+        const [found] = await stream.toolResults;
+        expect(found?.output).toMatchObject({ type: result, stdout: "42\n" });
+        expect(containerOf(await stream.providerMetadata)).toMatch(/^container_/);
+      });
+
+      test("a program that fails is a result, and the turn goes on", async () => {
+        director.play(scene('raise ValueError("on purpose")'));
+        const answer = await ai.generateText({ ...request(), prompt: "Fail." });
+        expect(JSON.stringify(answer.toolResults[0]?.output)).toContain("on purpose");
+        expect(answer.text).toContain("It is 42.");
+      });
+
+      test.each([
+        ["generateText", false],
+        ["streamText", true],
+      ])("%s: a second turn with all messages and the container", async (_kind, streams) => {
+        const ask = { role: "user" as const, content: "Keep a number." };
+        const call = async (messages: ai7.ModelMessage[], container?: string) => {
+          const options = {
+            ...request(),
+            messages,
+            ...(container !== undefined && {
+              providerOptions: { anthropic: { container: { id: container } } },
+            }),
+          };
+          if (!streams) return ai.generateText(options);
+          const stream = ai.streamText(options);
+          await stream.consumeStream();
+          return {
+            response: await stream.response,
+            providerMetadata: await stream.providerMetadata,
+            text: await stream.text,
+          };
+        };
+        director.play(scene('open("/tmp/number.txt", "w").write("41")\nprint("kept")'));
+        const first = await call([ask]);
+        const container = containerOf(first.providerMetadata);
+        director.play([
+          [run('print(int(open("/tmp/number.txt").read()) + 1)')],
+          [says("It is 42 now.")],
+        ]);
+        const second = await call(
+          [ask, ...first.response.messages, { role: "user", content: "Add one." }],
+          container,
+        );
+        expect(containerOf(second.providerMetadata)).toBe(container);
+        expect(JSON.stringify(second.response.messages)).toContain('"stdout":"42\\n"');
+        // The model reads its first program and what that printed.
+        const told = JSON.stringify(director.asked[0]?.messages);
+        expect(told).toContain("number.txt");
+        expect(told).toMatch(/"tool_result".*kept/);
+      });
+
+      test("a client's tool between two programs, the container forwarded from step to step", async () => {
+        director.play([
+          [run('open("/tmp/city.txt", "w").write("Paris")\nprint("kept")')],
+          [calls("get_weather", { city: "Paris" })],
+          [run('print(open("/tmp/city.txt").read(), "is warm")')],
+          [says("Paris is warm.")],
+        ]);
+        const { tools, ...rest } = request();
+        const cities: string[] = [];
+        const answer = await ai.generateText({
+          ...rest,
+          tools: {
+            ...tools,
+            get_weather: ai.tool({
+              description: "The weather of a city",
+              inputSchema: z.object({ city: z.string() }),
+              execute({ city }) {
+                cities.push(city);
+                return "21 degrees";
+              },
+            }),
+          },
+          prompt: "How is the weather?",
+          stopWhen: ai.stepCountIs(4),
+          prepareStep: ({ steps }) => forwardAnthropicContainerIdFromLastStep({ steps }),
+        });
+        expect(cities).toEqual(["Paris"]);
+        expect(answer.steps).toHaveLength(2);
+        expect(containerOf(answer.steps[0]?.providerMetadata)).toMatch(/^container_/);
+        expect(containerOf(answer.providerMetadata)).toBe(
+          containerOf(answer.steps[0]?.providerMetadata),
+        );
+        expect(JSON.stringify(answer.content)).toContain("Paris is warm\\n");
+      });
+    });
+
+    test("errors have their status, their type and the server's sentence", async () => {
+      const anthropic = connect();
+      const model = anthropic(MODEL);
+      const failed = ai.generateText({
+        model,
+        prompt: "Hello",
+        maxRetries: 0,
+        providerOptions: { anthropic: { container: { id: "container_gone" } } },
+        tools: { code_execution: anthropic.tools.codeExecution_20250522() },
+      });
+      await expect(failed).rejects.toMatchObject({
+        statusCode: 404,
+        message: expect.stringContaining("container_gone"),
+        isRetryable: false,
+      });
+
+      director.play([[new GatewayError("overloaded", "Too much.")]]);
+      await expect(
+        ai.generateText({ model, prompt: "Hello", maxRetries: 0 }),
+      ).rejects.toMatchObject({ statusCode: 529, message: "Too much.", isRetryable: true });
+    });
+
+    test("streamText: an error behind the start is an error part", async () => {
+      director.play([[says("Let me"), new GatewayError("overloaded", "Too much.")]]);
+      const stream = ai.streamText({
+        model: connect()(MODEL),
+        prompt: "Hello",
+        maxRetries: 0,
+        onError() {},
+      });
+      const errors: unknown[] = [];
+      for await (const part of stream.fullStream)
+        if (part.type === "error") errors.push(part.error);
+      expect(JSON.stringify(errors)).toContain("Too much.");
+    });
+  },
+);
+
+function containerOf(metadata: ai7.ProviderMetadata | undefined): string {
+  const container = metadata?.anthropic?.container as { id?: string } | null | undefined;
+  return container?.id ?? "none";
+}
