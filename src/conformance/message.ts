@@ -49,8 +49,11 @@ const place = {
   speed: z.enum(["standard", "fast"]).nullable().optional(),
 };
 
-export const Usage = z.strictObject({ ...counters, ...place, input_tokens: count });
-export const DeltaUsage = z.strictObject({ ...counters, input_tokens: count.optional() });
+/** A server's own figures under a name of its own, as `usage.curta`: every client passes them over. */
+const own = z.record(z.string(), z.unknown());
+
+export const Usage = z.object({ ...counters, ...place, input_tokens: count }).catchall(own);
+export const DeltaUsage = z.object({ ...counters, input_tokens: count.optional() }).catchall(own);
 
 export const StopReason = z.enum([
   "end_turn",

@@ -208,5 +208,6 @@ export function createContainers(
 }
 
 function gone(id: string): string {
-  return `Container \`${id.slice(0, 100)}\` not found: it has expired or never was. Leave \`container\` out to get a new one.`;
+  // Clients know an expired container by these first words.
+  return `Container not found: \`${id.slice(0, 100)}\` has expired or never was. Leave \`container\` out to get a new one.`;
 }

@@ -1,6 +1,6 @@
 /**
- * The official Python SDK for the tests: installed once into the cache folder by the uv that set-up pins,
- * under a name with the hash of its lock file, and found there by every later run.
+ * The Python clients of the tests: installed once into the cache folder by the uv that set-up pins, under a
+ * name with the hash of their lock file, and found there by every later run.
  */
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
@@ -22,15 +22,18 @@ export interface PythonClients {
   packages: string;
 }
 
-export async function ensurePythonClients(cache: string): Promise<PythonClients> {
+export async function ensurePythonClients(
+  cache: string,
+  name: "clients" | "clients-old" = "clients",
+): Promise<PythonClients> {
   const { signal } = new AbortController();
-  const lockFile = requirementsFile("clients");
+  const lockFile = requirementsFile(name);
   const python = await findPython(signal);
   const hash = createHash("sha256")
     .update(await readFile(lockFile))
     .digest("hex")
     .slice(0, 16);
-  const packages = join(cache, `clients-${hash}-${pythonName(python)}`);
+  const packages = join(cache, `${name}-${hash}-${pythonName(python)}`);
   const found = { python: python.executable, packages };
   if (existsSync(packages)) return found;
 

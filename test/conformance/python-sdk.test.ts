@@ -1,4 +1,7 @@
-/** The official Python SDK against a real server: only its base URL and its key are changed. */
+/**
+ * Python clients against a real server: the official SDK, the same before it took the container from
+ * `message_delta`, and pydantic-ai. Only their base URL and their key are changed.
+ */
 import { fileURLToPath } from "node:url";
 
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -32,13 +35,16 @@ beforeAll(async () => {
 
 afterAll(() => server?.close());
 
-function runPython(name: string): Promise<ProgramResult> {
+function runPython(
+  name: string,
+  { python, packages }: PythonClients = clients,
+): Promise<ProgramResult> {
   const program = fileURLToPath(new URL(`python/${name}`, import.meta.url));
-  return runProgram(clients.python, [program], {
+  return runProgram(python, [program], {
     env: {
       ANTHROPIC_BASE_URL: server.url,
       ANTHROPIC_API_KEY: "any",
-      PYTHONPATH: clients.packages,
+      PYTHONPATH: packages,
       // The lesson's model has an old name, which the SDK remarks.
       PYTHONWARNINGS: "ignore::DeprecationWarning",
     },
@@ -48,9 +54,16 @@ function runPython(name: string): Promise<ProgramResult> {
 /** The known programs, and the weather through the client's own tool. */
 function playAll(request: ModelRequest): ScriptStep[] {
   const text = JSON.stringify(request.messages);
+  if (text.includes("Copy weather.csv")) return copyScript(request);
   if (!text.includes("get_weather")) return knownGoodScript(request);
   if (!text.includes("tool_result")) return [calls("get_weather", { city: "Paris" })];
   return [says("It is 21 degrees in Paris.")];
+}
+
+function copyScript({ messages }: ModelRequest): ScriptStep[] {
+  if (JSON.stringify(messages).includes("tool_result")) return [says("Copied.")];
+  const code = `import os, shutil\nshutil.copy(os.path.join(os.environ["INPUT_DIR"], "weather.csv"), os.path.join(os.environ["OUTPUT_DIR"], "copy.csv"))`;
+  return [calls("code_execution", { code })];
 }
 
 test("the lesson's Python runs word for word and prints results and charts", async () => {
@@ -97,7 +110,8 @@ test("create, stream, async, beta, turns, errors and the tool runner", async () 
   expect(streamed.message.container?.id).toMatch(/^container_/);
   expect(streamed.request_id).toMatch(/^req_/);
   expect(typesOf(streamed.message)).toEqual(typesOf(created.message));
-  expect(streamed.message.usage).toEqual(created.message.usage);
+  // The SDK takes over only what it knows of a stream's usage.
+  expect(created.message.usage).toMatchObject(streamed.message.usage);
 
   const { types } = part("raw stream") as { types: string[] };
   expect(types[0]).toBe("message_start");
@@ -142,10 +156,66 @@ test("create, stream, async, beta, turns, errors and the tool runner", async () 
   expect(runner.cities).toEqual(["Paris"]);
   expect(JSON.stringify(runner.message.content)).toContain("It is 21 degrees in Paris.");
 
+  const files = part("files") as {
+    uploaded: { id: string; filename: string };
+    read: object;
+    listed: string[];
+    made: object;
+    text: string;
+    refused: string;
+    gone: boolean;
+  };
+  expect(files.uploaded).toMatchObject({ filename: "weather.csv", size_bytes: 22 });
+  expect(files.read).toEqual(files.uploaded);
+  expect(files.listed).toContain(files.uploaded.id);
+  expect(files.made).toMatchObject({ filename: "copy.csv", downloadable: true });
+  expect(files.text).toBe("city,degrees\nParis,21\n");
+  expect(files.refused).toContain("not downloadable");
+  expect(files.gone).toBe(true);
+  const asyncFiles = part("async files") as { id: string; listed: string[] };
+  expect(asyncFiles.listed).toContain(asyncFiles.id);
+
   const parallel = part("async") as { contents: AnswerBlock[][]; texts: string[] };
   expect(parallel.contents).toHaveLength(3);
   for (const content of parallel.contents) expect(JSON.stringify(content)).toContain("13.4907");
   expect(parallel.texts.join("")).toContain("Let me compute that.");
+});
+
+test("an older SDK finds the container in a stream when it exists already", async () => {
+  director.play(playAll);
+  const old = await ensurePythonClients(loadConfig().cache, "clients-old");
+  const { code, stdout, stderr } = await runPython("old_client.py", old);
+  expect(stderr).toBe("");
+  expect(code).toBe(0);
+  const [told] = readJsonLines(stdout);
+  expect(told?.version).toBe("0.84.0");
+  expect(told?.types).toContain("code_execution_tool_result");
+  expect(told?.created).toMatch(/^container_/);
+  expect(told?.new_beta).toMatch(/^container_/);
+  expect(told?.new_beta).not.toBe(told?.created);
+  expect(told?.reused_beta).toBe(told?.created);
+  expect(told?.reused).toBe(told?.created);
+});
+
+test("pydantic-ai: a client's tool, text in pieces", async () => {
+  director.play((request) =>
+    JSON.stringify(request.messages).includes("Say something")
+      ? [says("One, two and three.", { chunk: 4 })]
+      : playAll(request),
+  );
+  const { code, stdout, stderr } = await runPython("pydantic_agent.py");
+  expect(stderr).toBe("");
+  expect(code).toBe(0);
+  const told = readJsonLines(stdout);
+  const part = (name: string) => told.find((line) => line.part === name);
+  expect(part("client tool")).toMatchObject({
+    cities: ["Paris"],
+    output: "It is 21 degrees in Paris.",
+    kinds: ["user-prompt", "tool-call", "tool-return", "text"],
+  });
+  const { pieces } = part("streamed") as { pieces: string[] };
+  expect(pieces.length).toBeGreaterThan(2);
+  expect(pieces.join("")).toBe("One, two and three.");
 });
 
 function judgeFirst({ content }: Message): string | null {

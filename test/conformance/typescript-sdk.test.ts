@@ -46,10 +46,11 @@ function blocksOf(message: { content: unknown }): AnswerBlock[] {
 }
 
 /** An answer without what differs from one run to the next. */
+/** Also without what the SDK drops of a stream: figures in `usage` that it does not know. */
 function withoutIds(message: Anthropic.Message | Anthropic.Beta.BetaMessage): unknown {
   const ids = new Map<string, string>();
   const text = JSON.stringify(message, (key, value: unknown) =>
-    key === "expires_at" || key === "parsed_output" ? undefined : value,
+    ["expires_at", "parsed_output", "curta"].includes(key) ? undefined : value,
   ).replaceAll(/\b(msg|srvtoolu|container|file)_\w+/g, (id, prefix: string) => {
     if (!ids.has(id)) ids.set(id, `${prefix}_${ids.size}`);
     return ids.get(id)!;

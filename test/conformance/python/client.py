@@ -110,6 +110,48 @@ def tool_runner(client):
     tell("tool runner", cities=cities, message=dump(last))
 
 
+def files(client):
+    """Everything that the Files API does, and a file on its way in and out of a container."""
+    api = client.beta.files
+    uploaded = api.upload(file=("weather.csv", b"city,degrees\nParis,21\n", "text/csv"))
+    read = api.retrieve_metadata(uploaded.id)
+    listed = [file.id for file in api.list(limit=1)]
+    message = client.beta.messages.create(
+        model="claude-sonnet-4-20250514",
+        max_tokens=1024,
+        tools=TOOLS,
+        betas=[BETA],
+        messages=[{"role": "user", "content": [
+            {"type": "text", "text": "Copy weather.csv."},
+            {"type": "container_upload", "file_id": uploaded.id},
+        ]}],
+    )
+    result = next(block for block in message.content if block.type == "code_execution_tool_result")
+    [output] = result.content.content
+    made = api.retrieve_metadata(output.file_id)
+    text = api.download(output.file_id).text()
+    try:
+        api.download(uploaded.id)
+        refused = None
+    except anthropic.BadRequestError as error:
+        refused = error.message
+    deleted = api.delete(uploaded.id)
+    try:
+        api.retrieve_metadata(uploaded.id)
+        gone = False
+    except anthropic.NotFoundError:
+        gone = True
+    tell("files", uploaded=dump(uploaded), read=dump(read), listed=listed, made=dump(made), text=text,
+        refused=refused, deleted=dump(deleted), gone=gone)
+
+
+async def asynchronous_files(client):
+    uploaded = await client.files.upload(file=("a.txt", b"seven pines", "text/plain"))
+    listed = [file.id async for file in client.files.list(limit=1)]
+    await client.files.delete(uploaded.id)
+    tell("async files", id=uploaded.id, listed=listed)
+
+
 async def asynchronous():
     async with anthropic.AsyncAnthropic(max_retries=0) as client:
         created, other = await asyncio.gather(
@@ -121,6 +163,7 @@ async def asynchronous():
             async for text in events.text_stream:
                 texts.append(text)
             streamed = await events.get_final_message()
+        await asynchronous_files(client)
     tell("async", contents=[dump(message)["content"] for message in (created, other, streamed)], texts=texts)
 
 
@@ -133,5 +176,6 @@ turns(sync)
 turns(sync, extra_headers={"anthropic-beta": BETA})
 errors(sync)
 tool_runner(sync)
+files(sync)
 asyncio.run(asynchronous())
 tell("version", anthropic=anthropic.__version__, python=sys.version)
