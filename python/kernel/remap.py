@@ -15,6 +15,11 @@ mapped in pieces of two megabytes, with gaps in the file between them that keep 
 them again; and the zygote itself leaves unmapped what it does not touch. A process of its own, the
 holder, maps all pages for reading instead: in a session they then count as shared and not as its own.
 
+What is left of a fork's cost is the number of mappings. A library has six: its variables and what the
+loader has written for it are therefore part of the file as well, in one piece, and its constants are made
+executable, which lets the kernel join them with its code. Neither makes a hole: everything that can run in
+such a process may write to its own memory and run code of its own anyway.
+
 Where there is no code for the architecture, or the kernel refuses memory that is both writable and
 executable, forks stay as they are: slower, otherwise the same.
 """
@@ -26,6 +31,7 @@ import os
 import platform
 import signal
 import struct
+from dataclasses import dataclass
 
 from . import libc
 
@@ -64,7 +70,9 @@ def remap_memory() -> int:
     table = mmap.mmap(-1, TABLE_BYTES)
     own = (address_of(page), address_of(table))
     file = os.memfd_create("zygote", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    rows = private_memory(own)
+    mappings = read_mappings()
+    join_code(mappings)
+    rows = private_memory(mappings, own)
     os.ftruncate(file, rows[-1][2] + rows[-1][1])
     table.write(b"".join(ROW.pack(*row) for row in rows))
     done = function(own[1], len(rows), file)
@@ -110,21 +118,66 @@ def map_for_reading(file: int, rows: list[tuple[int, int, int]]) -> None:
                 return  # Before Linux 5.14: only the count of a session's memory is less true.
 
 
-def private_memory(left_out: tuple[int, ...]) -> list[tuple[int, int, int]]:
-    """Return (address, length, offset in the file) of the heap and of all unnamed writable memory."""
+@dataclass
+class Mapping:
+    """One line of the process's memory map."""
+
+    start: int
+    end: int
+    permissions: str
+    name: str
+    # Pages that the process has of its own, in KiB.
+    own: int = 0
+
+
+def read_mappings() -> list[Mapping]:
+    mappings: list[Mapping] = []
+    with open("/proc/self/smaps") as maps:
+        for line in maps:
+            fields = line.split(maxsplit=5)
+            if fields[0] == "Anonymous:":
+                mappings[-1].own = int(fields[1])
+            elif not fields[0].endswith(":"):
+                start, end = (int(part, 16) for part in fields[0].split("-"))
+                mappings.append(Mapping(start, end, fields[1], fields[5].strip() if len(fields) > 5 else ""))
+    return mappings
+
+
+def join_code(mappings: list[Mapping]) -> None:
+    """Give the constants of each library the permissions of its code, with which they then are one mapping."""
+    libraries = {mapping.name for mapping in mappings if mapping.permissions == "r-xp" and mapping.name[:1] == "/"}
+    for mapping in mappings:
+        if mapping.name in libraries and mapping.permissions == "r--p" and mapping.own == 0:
+            place, length = ctypes.c_void_p(mapping.start), ctypes.c_size_t(mapping.end - mapping.start)
+            try:
+                libc.call("mprotect", place, length, mmap.PROT_READ | mmap.PROT_EXEC)
+            except OSError:
+                return  # A kernel that watches over this: forks stay a little slower.
+
+
+def private_memory(mappings: list[Mapping], left_out: tuple[int, ...]) -> list[tuple[int, int, int]]:
+    """Return (address, length, offset in the file) of everything writable, and of what the loader wrote and closed.
+
+    What lies side by side becomes one piece, as the variables of a library do.
+    """
+    regions: list[list[int]] = []
+    for mapping in mappings:
+        writable = mapping.permissions == "rw-p" and mapping.name != "[stack]"
+        closed = mapping.permissions == "r--p" and mapping.own > 0
+        if not (writable or closed) or any(mapping.start <= place < mapping.end for place in left_out):
+            continue
+        if regions and regions[-1][1] == mapping.start:
+            regions[-1][1] = mapping.end
+        else:
+            regions.append([mapping.start, mapping.end])
     rows: list[tuple[int, int, int]] = []
     offset = 0
-    with open("/proc/self/maps") as maps:
-        lines = maps.read().splitlines()
-    for line in lines:
-        fields = line.split(maxsplit=5)
-        name = fields[5] if len(fields) > 5 else ""
-        start, end = (int(part, 16) for part in fields[0].split("-"))
-        if fields[1] != "rw-p" or name not in ("", "[heap]") or any(start <= place < end for place in left_out):
-            continue
-        for piece in range(start, end, PIECE_BYTES):
-            length = min(PIECE_BYTES, end - piece)
-            rows.append((piece, length, offset))
+    for start, end in regions:
+        while start < end:
+            # One piece for each page of page tables, so that a fork copies as few as possible.
+            length = min(PIECE_BYTES - start % PIECE_BYTES, end - start)
+            rows.append((start, length, offset))
+            start += length
             offset += length + mmap.PAGESIZE
     return rows
 

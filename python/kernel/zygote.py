@@ -112,14 +112,23 @@ def main() -> None:
     """Start from the JSON settings in the first argument."""
     given = json.loads(sys.argv[1])
     shell = prepare(given)
+    program = seccomp.build_filter()
+    landlock_version = landlock.version()
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(given["socket"])
+    listener.listen(1024)
+    gc.collect()
+    gc.freeze()
+    gc.enable()
+    remap_memory()
+    # After the remapping, which makes more of the address space writable.
     baseline = private_bytes()
     without = frozenset(given["without"])
-    landlock_version = landlock.version()
     settings = {
         "user": os.getuid(),
         "group": os.getgid(),
         "output_bytes": given["outputBytes"],
-        "filter": seccomp.build_filter(),
+        "filter": program,
         "cgroup": 0 if "limits" in without else given["cgroup"],
         "namespaces": NAMESPACES & ~(libc.CLONE_NEWNET | libc.CLONE_NEWIPC if "namespaces" in without else 0),
         "limits": Limits(
@@ -132,13 +141,6 @@ def main() -> None:
             without=without,
         ),
     }
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listener.bind(given["socket"])
-    listener.listen(1024)
-    gc.collect()
-    gc.freeze()
-    gc.enable()
-    remap_memory()
     python = sys.version.split()[0]
     words = {"ev": "listening", "baseline": baseline, "python": python, "landlock": landlock_version}
     os.write(1, encode_frame(words))

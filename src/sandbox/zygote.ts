@@ -270,6 +270,7 @@ function variables({ manifest }: Environment): Record<string, string> {
     MKL_NUM_THREADS: "1",
     NUMEXPR_NUM_THREADS: "1",
     ARROW_DEFAULT_MEMORY_POOL: "system",
+    JE_ARROW_MALLOC_CONF: "background_thread:false",
     LOKY_MAX_CPU_COUNT: "1",
     CURTA_SITE_PACKAGES: manifest.sitePackages,
     CURTA_FONT_LIST: manifest.fontListFolder,
