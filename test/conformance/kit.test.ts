@@ -1,7 +1,13 @@
-/** The kit, whole, against Curta with the kit's own model. */
+/**
+ * The kit, whole, against Curta with the kit's own model; and against Curta behind a proxy that spoils one
+ * thing, which the kit has to find.
+ */
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+
 import { afterAll, beforeAll, expect, test } from "vitest";
 
-import { CASES as ALL_CASES } from "../../src/conformance/cases.ts";
+import { CASES as ALL_CASES, chooseCases } from "../../src/conformance/cases.ts";
 import { createObedientModel } from "../../src/conformance/obedient-model.ts";
 import { runCases } from "../../src/conformance/run.ts";
 import { Target } from "../../src/conformance/target.ts";
@@ -38,6 +44,93 @@ beforeAll(async () => {
 }, 600_000);
 
 afterAll(() => server?.close());
+
+/** Passes requests on and changes the text of the answers. */
+async function startProxy(spoil: (text: string, request: string) => string): Promise<{
+  url: string;
+  proxy: Server;
+}> {
+  const proxy = createServer(async (request, response) => {
+    const body = Buffer.concat(await Array.fromAsync(request as AsyncIterable<Buffer>));
+    const headers = { ...(request.headers as Record<string, string>) };
+    for (const name of ["host", "connection", "content-length", "transfer-encoding"])
+      delete headers[name];
+    const answer = await fetch(`${server.url}${request.url}`, {
+      method: request.method,
+      headers,
+      ...(body.length > 0 && { body }),
+    });
+    const text = spoil(await answer.text(), body.toString());
+    const id = answer.headers.get("request-id") ?? "";
+    response
+      .writeHead(answer.status, {
+        "content-type": answer.headers.get("content-type") ?? "text/plain",
+        "request-id": id,
+      })
+      .end(text);
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
+  return { url: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`, proxy };
+}
+
+/** What gateways were seen to do, and the case that finds it. */
+const FAULTS: [fault: string, found: string, spoil: (text: string, request: string) => string][] = [
+  ["no event: lines", "7.6.6/event-lines", (text) => text.replaceAll(/^event: .*\n/gm, "")],
+  ["no message_stop", "streams/plain", (text) => text.replace(/event: message_stop\n.*\n\n/, "")],
+  [
+    "the container only in message_start",
+    "7.6.3/message-delta/20250522",
+    (text) => text.replaceAll(/("message_delta","delta":\{[^{}]*?),"container":\{[^{}]*\}/g, "$1"),
+  ],
+  [
+    "null citations",
+    "messages/plain",
+    (text) => text.replaceAll('"type":"text",', '"type":"text","citations":null,'),
+  ],
+  [
+    "no usage in message_delta",
+    "7.6.5/delta-usage",
+    (text) => text.replaceAll(/("type":"message_delta".*),"usage":\{.*\}\}/g, "$1}"),
+  ],
+  ["an invented block", "20250522/runs", (text) => text.replaceAll("server_tool_use", "tool_run")],
+  ["no pings", "7.6.6/ping", (text) => text.replaceAll(/event: ping\n.*\n\n/g, "")],
+  [
+    "a container that is dropped from requests",
+    "7.6.7/string",
+    (text, request) =>
+      request.includes('"container":"') ? text.replaceAll('"stdout":"42', '"stdout":"') : text,
+  ],
+  [
+    "an error without its envelope",
+    "errors/no-model",
+    (text) => text.replace('"type":"error",', ""),
+  ],
+  [
+    "the thread that is swallowed",
+    "7.7.4/threads",
+    (text) => text.replaceAll("thread_unsupported_request", "unknown"),
+  ],
+];
+
+test.each(FAULTS)("the kit finds %s", async (_fault, found, spoil) => {
+  const { url, proxy } = await startProxy(spoil);
+  try {
+    const { signal } = new AbortController();
+    const target = new Target({ url, key: "any", model: "scripted", signal });
+    const results = await Array.fromAsync(
+      runCases(chooseCases([found]), {
+        target,
+        isScripted: true,
+        pingSeconds: PING_SECONDS,
+        caseSeconds: CASE_SECONDS,
+        signal,
+      }),
+    );
+    expect(results).toMatchObject([{ name: found, outcome: "fail" }]);
+  } finally {
+    proxy.close();
+  }
+});
 
 test.each(CASES.map(({ name, title }) => [name, title]))("%s: %s", (name) => {
   expect(outcomes.get(name)).toBe("ok");

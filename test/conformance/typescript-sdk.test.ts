@@ -235,6 +235,59 @@ test("beta.messages: native blocks, and the charts are files", async () => {
   );
 });
 
+test.each([
+  ["files", () => client.files],
+  ["beta.files", () => client.beta.files],
+] as const)(
+  "%s: upload, list page by page, read, use in a container, delete",
+  async (_name, get) => {
+    const files = get() as typeof client.files;
+    const uploaded = await files.upload({
+      file: await Anthropic.toFile(Buffer.from("city,degrees\nParis,21\n"), "weather.csv", {
+        type: "text/csv",
+      }),
+    });
+    const other = await files.upload({
+      file: await Anthropic.toFile(Buffer.from("b"), "b.txt", { type: "text/plain" }),
+    });
+    expect(uploaded).toMatchObject({ type: "file", filename: "weather.csv", size_bytes: 22 });
+    expect(await files.retrieveMetadata(uploaded.id)).toEqual(uploaded);
+    const listed: string[] = [];
+    for await (const { id } of files.list({ limit: 1 })) listed.push(id);
+    expect(listed.slice(0, 2)).toEqual([other.id, uploaded.id]);
+    const picked: string[] = [];
+    for await (const { id } of files.list({ ids: [other.id, "file_none"] })) picked.push(id);
+    expect(picked).toEqual([other.id]);
+
+    director.play([
+      [calls("code_execution", { code: 'print(open("weather.csv").read())' })],
+      [says("Read.")],
+    ]);
+    const message = await client.beta.messages.create({
+      ...REQUEST,
+      betas: ["code-execution-2025-05-22"],
+      messages: [
+        {
+          role: "user",
+          content: [
+            { type: "text", text: "Read it." },
+            { type: "container_upload", file_id: uploaded.id },
+          ],
+        },
+      ],
+    });
+    expect(JSON.stringify(message.content)).toContain("Paris,21");
+
+    const refused = await caught(files.download(uploaded.id));
+    expect(refused).toBeInstanceOf(Anthropic.BadRequestError);
+    expect(await files.delete(uploaded.id)).toEqual({ id: uploaded.id, type: "file_deleted" });
+    await files.delete(other.id);
+    expect(await caught(files.retrieveMetadata(uploaded.id))).toBeInstanceOf(
+      Anthropic.NotFoundError,
+    );
+  },
+);
+
 test("turn after turn: response.content goes back whole, in either rendering, with its container", async () => {
   for (const options of [
     undefined,

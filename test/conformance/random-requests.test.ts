@@ -1,0 +1,270 @@
+/**
+ * Random requests, valid and invalid: every answer is a valid message or a valid error, never a fault, and
+ * every answer that Curta gives it takes back in a second turn.
+ *
+ * The model is scripted by the request, too: what it does is drawn with it and handed over in a system text.
+ */
+import fc from "fast-check";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { z } from "zod";
+
+import { LessonMessage, NativeMessage } from "../../src/conformance/message.ts";
+import { ErrorEnvelope } from "../../src/conformance/objects.ts";
+import { foldStream, readStream } from "../../src/conformance/stream.ts";
+import type { ModelRequest } from "../../src/providers/provider.ts";
+import {
+  ScriptedProvider,
+  calls,
+  ends,
+  says,
+  thinks,
+  type ScriptStep,
+} from "../../src/providers/scripted.ts";
+import { startServer, type TestServer } from "../real/server.ts";
+
+const RUNS = 150;
+/** A provider keeps what it was asked; each test has its own server's share of that. */
+const SAMPLINGS = 3;
+
+let server: TestServer;
+
+beforeAll(async () => {
+  server = await startServer({
+    provider: new ScriptedProvider((request) => perform(request)),
+    env: { CURTA_FILES_MB: "64" },
+  });
+});
+
+afterAll(() => server?.close());
+
+const Move = z.discriminatedUnion("do", [
+  z.object({ do: z.literal("say"), text: z.string() }),
+  z.object({ do: z.literal("think"), text: z.string(), signature: z.string() }),
+  z.object({ do: z.literal("run"), code: z.string() }),
+  z.object({ do: z.literal("call"), city: z.string() }),
+  z.object({ do: z.literal("misuse"), json: z.string() }),
+]);
+type Move = z.infer<typeof Move>;
+
+/** The sampling's share of the moves that stand in the system text. */
+function perform({ system, messages }: ModelRequest): ScriptStep[] {
+  const script = system.map(({ text }) => text).find((text) => text.startsWith("moves:"));
+  if (script === undefined) return [says("Done.")];
+  const samplings = z.array(z.array(Move)).parse(JSON.parse(script.slice("moves:".length)));
+  const done = messages.filter(
+    ({ role, content }) => role === "user" && content.some(({ type }) => type === "tool_result"),
+  ).length;
+  const steps = (samplings[done] ?? []).map(toStep);
+  return steps.length === 0 ? [says("Done."), ends("end_turn")] : steps;
+}
+
+function toStep(move: Move): ScriptStep {
+  switch (move.do) {
+    case "say":
+      return says(move.text, { chunk: 3 });
+    case "think":
+      return thinks(move.text, { chunk: 3, signature: move.signature });
+    case "run":
+      return calls("code_execution", { code: move.code }, { chunk: 4 });
+    case "call":
+      return calls("get_weather", { city: move.city }, { chunk: 4 });
+    case "misuse":
+      return [
+        { type: "tool-use-start", id: "", name: "code_execution" },
+        { type: "tool-use-delta", partialJson: move.json },
+        { type: "block-end" },
+      ];
+  }
+}
+
+const word = fc.oneof(
+  fc.string({ unit: "grapheme", maxLength: 20 }),
+  fc.constantFrom("", " ", "\n", "\u0000", "</antml>", "{", "event: x\n\ndata: y"),
+);
+
+const code = fc.oneof(
+  word.map((text) => `print(${JSON.stringify(text).replaceAll("\\u0000", "")})`),
+  fc.constantFrom(
+    "1/0",
+    "",
+    "   ",
+    "def f(:",
+    "import sys; sys.exit(3)",
+    "import os; open(os.path.join(os.environ['OUTPUT_DIR'], 'a.txt'), 'w').write('a')",
+    "print('x' * 5000)",
+    "import sys; print('é\\ud800'.encode('utf-8', 'surrogatepass')); sys.stdout.buffer.write(b'\\xff\\xfe')",
+    "import matplotlib.pyplot as plt; plt.plot([1, 2])",
+    "{'a': 1}",
+  ),
+);
+
+const move: fc.Arbitrary<Move> = fc.oneof(
+  fc.record({ do: fc.constant("say" as const), text: word }),
+  fc.record({
+    do: fc.constant("think" as const),
+    text: word,
+    signature: fc.constantFrom("", "c2ln"),
+  }),
+  { arbitrary: fc.record({ do: fc.constant("run" as const), code }), weight: 2 },
+  fc.record({ do: fc.constant("call" as const), city: word }),
+  fc.record({
+    do: fc.constant("misuse" as const),
+    json: fc.constantFrom("{}", '{"code": 7}', '{"kode": "1"}', '{"code": "pri'),
+  }),
+);
+
+const moves = fc.array(fc.array(move, { maxLength: 3 }), { maxLength: SAMPLINGS });
+
+const block = fc.oneof(
+  word.map((text) => ({ type: "text", text })),
+  fc.constantFrom(
+    { type: "text", text: "Hello", cache_control: { type: "ephemeral" }, citations: null },
+    { type: "document", source: { type: "text", media_type: "text/plain", data: "Seven pines" } },
+    {
+      type: "document",
+      source: { type: "base64", media_type: "text/csv", data: "YSxiCjEsMgo=" },
+      title: "t.csv",
+    },
+    {
+      type: "search_result",
+      source: "https://example.org",
+      title: "A page",
+      content: [{ type: "text", text: "Words" }],
+    },
+  ),
+);
+
+const valid = fc.record(
+  {
+    model: fc.constant("some-model"),
+    max_tokens: fc.integer({ min: 1, max: 2000 }),
+    messages: fc
+      .array(
+        fc.record({
+          role: fc.constantFrom("user", "assistant"),
+          content: fc.oneof(word, fc.array(block, { minLength: 1, maxLength: 3 })),
+        }),
+        { maxLength: 3 },
+      )
+      .map((messages) => [...messages, { role: "user", content: "Go on." }]),
+    stop_sequences: fc.constantFrom(null, [], ["STOP"]),
+    temperature: fc.constantFrom(null, 0, 0.5, 1),
+    metadata: fc.constantFrom(null, {}, { user_id: "u" }),
+    thinking: fc.constantFrom({ type: "enabled", budget_tokens: 1024 }, { type: "disabled" }),
+  },
+  { requiredKeys: ["model", "max_tokens", "messages"] },
+);
+
+const TOOLS = [
+  { type: "code_execution_20250522", name: "code_execution" },
+  {
+    name: "get_weather",
+    input_schema: { type: "object", properties: { city: { type: "string" } } },
+  },
+];
+
+interface Draw {
+  request: Record<string, unknown>;
+  isNative: boolean;
+  stream: boolean;
+}
+
+const draws: fc.Arbitrary<Draw> = fc
+  .record({ valid, moves, isNative: fc.boolean(), stream: fc.boolean() })
+  .map(({ valid: request, moves: script, isNative, stream }) => ({
+    request: { ...request, tools: TOOLS, system: `moves:${JSON.stringify(script)}`, stream },
+    isNative,
+    stream,
+  }));
+
+function post(body: string, isNative: boolean): Promise<Response> {
+  return fetch(`${server.url}/v1/messages`, {
+    method: "POST",
+    headers: {
+      "content-type": "application/json",
+      ...(isNative && { "anthropic-beta": "code-execution-2025-05-22" }),
+    },
+    body,
+  });
+}
+
+test("every answer to a valid request is a valid message, and is taken back", async () => {
+  await fc.assert(
+    fc.asyncProperty(draws, async ({ request, isNative, stream }) => {
+      const answer = await post(JSON.stringify(request), isNative);
+      if (answer.status !== 200) throw new Error(await answer.text());
+      const form = isNative ? "native" : "lesson";
+      const message = stream
+        ? foldStream(await readStream(answer.body!), form).message
+        : (isNative ? NativeMessage : LessonMessage).parse(await answer.json());
+      const open = message.content.flatMap((used) =>
+        used.type === "tool_use"
+          ? { type: "tool_result", tool_use_id: used.id, content: "21 degrees" }
+          : [],
+      );
+      // What the client says next; after an empty answer the conversation goes on without it.
+      const next = open.length > 0 ? open : [{ type: "text", text: "And now?" }];
+      const turns =
+        message.content.length === 0 ? [] : [{ role: "assistant", content: message.content }];
+      const second = await post(
+        JSON.stringify({
+          ...request,
+          system: "No moves.",
+          stream: false,
+          max_tokens: 2000,
+          messages: [...(request.messages as object[]), ...turns, { role: "user", content: next }],
+        }),
+        isNative,
+      );
+      if (second.status !== 200) throw new Error(await second.text());
+      (isNative ? NativeMessage : LessonMessage).parse(await second.json());
+    }),
+    { numRuns: RUNS },
+  );
+});
+
+/** Something else in one place of a valid request. */
+const broken = fc
+  .tuple(
+    draws,
+    fc.nat(),
+    fc.oneof(fc.jsonValue(), fc.constantFrom<unknown>([], {}, null, -1, 1e308)),
+  )
+  .map(([{ request, isNative }, at, value]) => {
+    const places = placesOf(request);
+    const copy = structuredClone(request);
+    const path = places[at % places.length]!;
+    const holder = path
+      .slice(0, -1)
+      .reduce<Record<string, unknown>>((found, key) => found[key] as Record<string, unknown>, copy);
+    holder[path.at(-1)!] = value;
+    return { body: JSON.stringify(copy), isNative };
+  });
+
+function placesOf(value: unknown, path: string[] = []): string[][] {
+  if (typeof value !== "object" || value === null) return [];
+  return Object.entries(value).flatMap(([key, child]) => [
+    [...path, key],
+    ...placesOf(child, [...path, key]),
+  ]);
+}
+
+test("every answer to an invalid request is a valid error of the client's, or a message", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.oneof(
+        { arbitrary: broken, weight: 4 },
+        fc.record({ body: fc.oneof(fc.json(), fc.string()), isNative: fc.boolean() }),
+      ),
+      async ({ body, isNative }) => {
+        const answer = await post(body, isNative);
+        const text = await answer.text();
+        if (answer.status === 200) return;
+        expect(answer.status, text).toBeLessThan(500);
+        const { request_id } = ErrorEnvelope.parse(JSON.parse(text));
+        expect(answer.headers.get("request-id")).toBe(request_id);
+      },
+    ),
+    { numRuns: RUNS },
+  );
+});
