@@ -241,7 +241,7 @@ test.each([
 ] as const)(
   "%s: upload, list page by page, read, use in a container, delete",
   async (_name, get) => {
-    const files = get() as typeof client.files;
+    const files = get();
     const uploaded = await files.upload({
       file: await Anthropic.toFile(Buffer.from("city,degrees\nParis,21\n"), "weather.csv", {
         type: "text/csv",
