@@ -36,12 +36,14 @@ const SCRIPTED_PING_SECONDS = 1;
 
 export async function conformance(given: Record<string, unknown>, io: Io): Promise<number> {
   const options = given as Options;
-  if (options.scripted === (options.url !== undefined)) {
+  if (Boolean(options.scripted) === (options.url !== undefined)) {
     throw new GatewayError(
       "invalid_request",
       "give --url with the base URL of a server, or --scripted for Curta with a scripted model",
     );
   }
+  if (options.url !== undefined && !/^https?:$/.test(URL.parse(options.url)?.protocol ?? ""))
+    throw new GatewayError("invalid_request", `--url: ${options.url} is not a base URL`);
   const cases = chooseCases(options.only ?? []);
   if (cases.length === 0)
     throw new GatewayError("invalid_request", "--only names no case and no group");

@@ -7,7 +7,7 @@ import { createTestIo } from "../../test/support/test-io.ts";
 import { SETTING_NAMES } from "../config.ts";
 import { runCli } from "./program.ts";
 
-const COMMANDS = ["serve", "ask", "run", "doctor", "config"];
+const COMMANDS = ["serve", "ask", "run", "doctor", "conformance", "config"];
 
 test("help lists the commands, and every command takes every setting", async () => {
   await using io = await createTestIo();
