@@ -18,6 +18,7 @@ export const GROUPS = [
   "files",
   "models and counts",
   "batches",
+  "web",
   "clients",
 ] as const;
 

@@ -13,6 +13,7 @@ import { mixedCases } from "./cases/mixed.ts";
 import { modelCases } from "./cases/models.ts";
 import { programmaticCases } from "./cases/programmatic.ts";
 import { streamCases } from "./cases/streams.ts";
+import { webCases } from "./cases/web.ts";
 
 export const CASES: readonly Case[] = [
   ...headerCases,
@@ -27,6 +28,7 @@ export const CASES: readonly Case[] = [
   ...fileCases,
   ...modelCases,
   ...batchCases,
+  ...webCases,
   ...clientCases,
 ].toSorted((left, right) => GROUPS.indexOf(left.group) - GROUPS.indexOf(right.group));
 

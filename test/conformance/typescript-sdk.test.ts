@@ -429,6 +429,39 @@ test("the tool runner falls back from threads and works with a client tool and o
   expect(JSON.stringify(director.asked[1]?.messages)).toContain("21 degrees, doubled");
 });
 
+test("the tool runner, streamed: the container goes from request to request", async () => {
+  director.play([
+    [calls("code_execution", { code: "kept = 21\nprint(kept)" })],
+    [calls("double", { number: 21 })],
+    [calls("code_execution", { code: "print(kept * 2)" })],
+    [says("It is 42.")],
+  ]);
+  const runner = client.beta.messages.toolRunner({
+    ...REQUEST,
+    betas: ["code-execution-2025-05-22"],
+    stream: true,
+    max_iterations: 5,
+    tools: [
+      betaTool({
+        name: "double",
+        description: "Doubles a number",
+        inputSchema: { type: "object", properties: { number: { type: "number" } } },
+        run: () => "42",
+      }),
+      ...TOOLS,
+    ],
+  });
+  const containers: unknown[] = [];
+  let last = "";
+  for await (const stream of runner) {
+    const message = await stream.finalMessage();
+    containers.push(message.container?.id);
+    last = JSON.stringify(message.content);
+  }
+  expect(containers).toEqual([expect.stringMatching(/^container_/), containers[0]]);
+  expect(last).toContain('"stdout":"42\\n"');
+});
+
 test("stop reasons: max_tokens and stop_sequence come through", async () => {
   director.play([[says("One, two"), ends("max_tokens")]]);
   expect((await client.messages.create({ ...REQUEST, max_tokens: 5 })).stop_reason).toBe(

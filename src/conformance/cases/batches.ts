@@ -15,7 +15,8 @@ const POLL_MS = 250;
 
 type Batch = z.infer<typeof Batch>;
 
-async function create({ target }: Context): Promise<Batch> {
+/** One case fails where there are no batches; the others have nothing to say then. */
+async function create({ target }: Context, isFirst = false): Promise<Batch> {
   const params = {
     model: target.model,
     max_tokens: 64,
@@ -29,7 +30,7 @@ async function create({ target }: Context): Promise<Batch> {
       ],
     },
   });
-  if (answer.status === 404 || answer.status === 405) throw new Skip("the server has no batches");
+  if ([404, 405].includes(answer.status) && !isFirst) throw new Skip("the server has no batches");
   check(answer.status === 200, `The status is ${answer.status}: ${shorten(answer.text)}`);
   return parse(Batch, answer.json, "batch");
 }
@@ -54,7 +55,7 @@ export const batchCases: readonly Case[] = [
     title: "a batch ends with one line a request: the message, or the error of that one",
     async run(context) {
       const { target } = context;
-      const created = await create(context);
+      const created = await create(context, true);
       expectEqual(created.results_url, null, "results_url before the end");
       const batch = await waitForEnd(context, created.id);
       check(batch.ended_at !== null, "ended_at is null.");

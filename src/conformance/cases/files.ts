@@ -12,12 +12,14 @@ const BETA = "files-api-2025-04-14";
 async function upload(
   { target }: Context,
   text: string,
-  { name = "note.txt", type = "text/plain", betas = [] as string[] } = {},
+  { name = "note.txt", type = "text/plain", betas = [] as string[], isFirst = false } = {},
 ) {
   const form = new FormData();
   form.set("file", new File([text], name, { type }));
   const answer = await target.send("POST", "/v1/files", { body: form, betas });
-  if ([404, 405, 501].includes(answer.status)) throw new Skip("the server has no Files API");
+  // One case fails where there is no Files API; the others have nothing to say then.
+  if ([404, 405, 501].includes(answer.status) && !isFirst)
+    throw new Skip("the server has no Files API");
   check(answer.status === 200, `The status is ${answer.status}: ${shorten(answer.text)}`);
   return parse(FileObject, answer.json, "file");
 }
@@ -33,7 +35,7 @@ export const fileCases: readonly Case[] = [
     title: "an upload answers with the file object, with and without the beta header",
     async run(context) {
       for (const betas of [[], [BETA]]) {
-        const file = await upload(context, "seven pines", { betas });
+        const file = await upload(context, "seven pines", { betas, isFirst: true });
         expectEqual(file.filename, "note.txt", "filename");
         expectEqual(file.mime_type.split(";")[0], "text/plain", "mime_type");
         expectEqual(file.size_bytes, 11, "size_bytes");
