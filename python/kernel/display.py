@@ -16,6 +16,7 @@ import matplotlib.pyplot as plt
 import PIL.Image
 from IPython.core.pylabtools import print_figure
 from IPython.display import display
+from matplotlib._pylab_helpers import Gcf
 from matplotlib_inline import backend_inline
 
 from .shell import Displays, Shell
@@ -73,7 +74,7 @@ def begin_figures() -> None:
 
 def flush_figures(output_folder: str) -> None:
     """Show what is still open, then what was only saved."""
-    if plt.get_fignums():
+    if Gcf.figs:
         backend_inline.flush_figures()
         plt.close("all")
     for figure, path in Figures.saved:

@@ -11,6 +11,7 @@ User code runs in this process and can do to it whatever it likes. The only thin
 matters is the channel, and the server believes nothing that comes out of it.
 """
 
+import _signal
 import asyncio
 import contextlib
 import json
@@ -24,26 +25,29 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy
 from IPython.core import async_helpers
 
-from . import failure, libc
+from . import failure, forks, libc
 from .cell import run_cell
 from .display import Figures, begin_figures, flush_figures
 from .memory import MemoryMeter
-from .protocol import ChannelClosed, Header, encode_frame, read_frame, read_until
+from .protocol import ChannelClosed, Header, encode_frame, parse, read_request
 from .shell import Bundle, Displays, Shell
 from .streams import Output
 
 SEND_BYTES = 1 << 16
-# Code that gives os.fork another meaning must not stop the session from making checkpoints.
-fork = os.fork
+TRUTH = ("false", "true")
+# As plain numbers: the enumerations of signal and socket are Python code, and each line of it costs every cell.
+SIGINT, SIGKILL, DONT_WAIT = int(signal.SIGINT), int(signal.SIGKILL), int(socket.MSG_DONTWAIT)
+handler_of = _signal.getsignal
 GO_SECONDS = 1.0
 # Calls nothing by a name that the user may have given another meaning.
 REHEARSAL = "None"
+EXAMPLE = '{"n":1}'
 # Whoever had to wait for a container to be made sends its first cell sooner than this.
 FIRST_CELL_SECONDS = 0.02
 DISPLAY_TEXT_BYTES_MAX = 16 << 20
@@ -64,6 +68,8 @@ class Session:
         self.pending: list[bytes] = []
         self.pending_bytes = 0
         self.checkpoint = 0
+        # The copy before it: killed, and to be collected before user code sees that there was one.
+        self.ended = 0
         self.main = os.getpid()
         self.running = False
         self.interrupted = False
@@ -73,7 +79,8 @@ class Session:
         self.interrupt_waits = False
         self.display_bytes = 0
         self.output_folder = ""
-        self.own_callbacks = {event: len(calls) for event, calls in shell.events.callbacks.items()}
+        self.callbacks: dict[str, list[Callable[[], object]]] = shell.events.callbacks
+        self.own_callbacks = {event: len(calls) for event, calls in self.callbacks.items()}
         self.memory = MemoryMeter()
 
     def serve(self) -> None:
@@ -88,11 +95,10 @@ class Session:
         self.rehearse(FIRST_CELL_SECONDS)
         while True:
             try:
-                # A main line before this one may have died in the middle of a frame.
-                read_until(self.channel, self.token)
-                header, payload = read_frame(self.channel)
+                header, payload = read_request(self.channel, self.token)
             except (ChannelClosed, ValueError):
                 os._exit(0)
+            self.collect_ended()
             self.execute(header, payload.decode("utf-8", "replace"))
             self.make_checkpoint()
             self.rehearse()
@@ -101,7 +107,8 @@ class Session:
         """Run one cell and send what came of it."""
         number = int(header["n"])
         shell = self.shell
-        shell.execution_count = number
+        # Past the trait's checks and observers, which nobody here needs.
+        shell._trait_values["execution_count"] = number
         shell.failure = None
         folder = self.output_folder = f"/outputs/{number:06d}"
         try:
@@ -117,7 +124,7 @@ class Session:
         started = time.perf_counter()
         cpu = cpu_seconds()
         self.interrupted = self.interrupt_waits = False
-        if signal.getsignal(signal.SIGINT) != self.on_interrupt:
+        if handler_of(SIGINT) != self.on_interrupt:
             signal.signal(signal.SIGINT, self.on_interrupt)
         try:
             self.running = True
@@ -138,8 +145,10 @@ class Session:
 
     def call_hooks(self, event: str) -> None:
         """Call what user code has registered with the shell beyond what was there before it."""
-        for hook in self.shell.events.callbacks[event][self.own_callbacks[event] :]:
-            hook()
+        hooks = self.callbacks[event]
+        if len(hooks) > self.own_callbacks[event]:
+            for hook in hooks[self.own_callbacks[event] :]:
+                hook()
 
     def rehearse(self, wait_seconds: float = 0) -> None:
         """Run a cell for nothing when nobody asks for one within the time given.
@@ -148,9 +157,8 @@ class Session:
         simplest cell. Paid here, between two cells, they are not paid while somebody waits.
         """
         shell = self.shell
-        callbacks = shell.events.callbacks
         if (
-            any(len(callbacks[event]) > self.own_callbacks.get(event, 0) for event in callbacks)
+            any(len(hooks) > self.own_callbacks.get(event, 0) for event, hooks in self.callbacks.items())
             or shell.ast_transformers
             or shell.input_transformers_post
             or sys.gettrace()
@@ -161,9 +169,10 @@ class Session:
         try:
             if select.select([self.channel], [], [], wait_seconds)[0]:
                 return
-            self.send = lambda *_arguments: None  # type: ignore[method-assign]
+            self.send = encode_frame  # type: ignore[assignment]
             self.outputs[0].text.write("\n")
-            self.execute({"n": shell.execution_count}, REHEARSAL)
+            parse(EXAMPLE, 0)
+            self.execute({"n": shell._trait_values["execution_count"]}, REHEARSAL)
         except Exception:
             pass  # The code has closed a stream or patched what the harness uses: its next cell will tell it.
         finally:
@@ -184,21 +193,15 @@ class Session:
             left = False
         except OSError:
             left = True
+        one, other = self.outputs
+        truncated = self.display_bytes > DISPLAYS_BYTES_MAX or one.truncated() or other.truncated()
+        shown = json.dumps(Figures.shown_files[:100]) if Figures.shown_files else "[]"
+        # Written out, because an encoder's many small steps are a part of every cell that can be measured.
         self.send(
-            {
-                "t": "done",
-                "n": number,
-                "status": status,
-                "code": code,
-                "wall": round((time.perf_counter() - started) * 1000, 3),
-                "cpu": round((cpu_seconds() - cpu) * 1000, 3),
-                "peak": self.memory.measure(),
-                "files": left,
-                "shown": Figures.shown_files[:100],
-                "truncated": self.display_bytes > DISPLAYS_BYTES_MAX
-                or any(output.truncated() for output in self.outputs),
-                "rollback": memory_error,
-            }
+            f'{{"t":"done","n":{number},"status":"{status}","code":{code}'
+            f',"wall":{(time.perf_counter() - started) * 1000:.3f},"cpu":{(cpu_seconds() - cpu) * 1000:.3f}'
+            f',"peak":{self.memory.measure()},"files":{TRUTH[left]},"shown":{shown}'
+            f',"truncated":{TRUTH[truncated]},"rollback":{TRUTH[memory_error]}}}'
         )
         for output in self.outputs:
             output.end()
@@ -277,12 +280,12 @@ class Session:
                 raise KeyboardInterrupt
 
     def send_output(self) -> None:
-        for index, output in enumerate(self.outputs):
+        for output in self.outputs:
             offset, data = output.take()
             if data:
-                self.send({"t": "stream", "s": index + 1, "o": offset}, data)
+                self.send(f'{{"t":"stream","s":{output.descriptor},"o":{offset}}}', data)
 
-    def send(self, header: Header, payload: bytes = b"") -> None:
+    def send(self, header: Header | str, payload: bytes = b"") -> None:
         frame = encode_frame(header, payload)
         with self.sending:
             self.pending.append(frame)
@@ -303,34 +306,40 @@ class Session:
     def make_checkpoint(self) -> None:
         """Fork the state as it is now. Only then does the copy before it go: at no moment is there none."""
         old = self.checkpoint
-        state = random.getstate()
-        main = os.getpid()
-        self.main = 0  # Tells on_fork that this child is no user's.
+        main = self.main
         try:
-            process = fork()
+            process = forks.fork_silently()
         except OSError:
             process = -1  # No process left: a crash goes back to the copy before, and the answer says so.
         if process != 0:
-            self.main = main
             if process > 0:
                 self.checkpoint = process
                 self.tell_keeper(b"C%d" % process)
-                end_process(old)
+                self.ended = end_process(old)
             return
-        signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 32))
         wait_for_end(main)
-        self.take_over(main, state)
+        self.take_over()
 
-    def take_over(self, main: int, state: Any) -> None:
+    def collect_ended(self) -> None:
+        """Collect the last copy but one, whose end takes milliseconds that nobody has to wait for."""
+        process, self.ended = self.ended, 0
+        try:
+            if process:
+                os.waitpid(process, 0)
+        except OSError:
+            pass  # The code has collected it.
+
+    def take_over(self) -> None:
         """Become the main line, when the keeper has said so or is busy for too long to say it."""
         signal.sigtimedwait({signal.SIGUSR1}, GO_SECONDS)
         try:
             os.kill(-1, signal.SIGKILL)
         except OSError:
             pass  # Nobody else was left.
+        self.main = 0  # Tells on_fork that this child is no user's.
+        forks.wake()
         self.main = os.getpid()
-        self.checkpoint = 0
-        random.setstate(state)
+        self.checkpoint = self.ended = 0
         forget_event_loop()
         self.sending = threading.RLock()
         self.in_main_send = False
@@ -352,7 +361,7 @@ class Session:
 
     def tell_keeper(self, message: bytes) -> None:
         try:
-            self.control.send(message, socket.MSG_DONTWAIT)
+            self.control.send(message, DONT_WAIT)
         except OSError:
             pass  # Closed by the code, or flooded by it: the keeper finds nobody and starts anew.
 
@@ -413,18 +422,19 @@ def leave_child(outputs: tuple[Output, ...], error: BaseException | None) -> Non
     os._exit(code)
 
 
-def end_process(process: int) -> None:
-    """Kill and collect a child; 0 is none."""
+def end_process(process: int) -> int:
+    """Kill a child and return its number, to be collected; 0 is none."""
     try:
         if process:
-            os.kill(process, signal.SIGKILL)
-            os.waitpid(process, 0)
+            os.kill(process, SIGKILL)
+        return process
     except OSError:
-        pass  # The code has ended or collected it.
+        return 0  # The code has ended and collected it.
 
 
 def wait_for_end(process: int) -> None:
     """Sleep until the parent is gone. Needs no descriptor, of which the code may have left none."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 32))
     libc.prctl(libc.PR_SET_PDEATHSIG, signal.SIGUSR2)
     while os.getppid() == process:
         # Blocked like every signal here; the time limit covers a signal that the code has sent itself.

@@ -65,6 +65,8 @@ class Output:
         self.descriptor = descriptor
         # A second way to the file, for when the code has closed or redirected the first.
         self.spare = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, SPARE_FROM)
+        status = os.fstat(descriptor)
+        self.identity = (status.st_ino, status.st_dev)
         self.name = name
         self.sent = 0
         self.open_text()
@@ -95,7 +97,8 @@ class Output:
 
     def is_in_place(self) -> bool:
         try:
-            return os.path.sameopenfile(self.descriptor, self.spare)
+            status = os.fstat(self.descriptor)
+            return (status.st_ino, status.st_dev) == self.identity
         except OSError:
             return False
 

@@ -243,6 +243,8 @@ const LAUNCHER = [
   "sys.path.append(os.environ['CURTA_SITE_PACKAGES'])",
   "import site, builtins",
   "site.setcopyright(); site.sethelper()",
+  "from kernel.forks import keep_hooks",
+  "keep_hooks()",
   "from kernel.zygote import main",
   "main()",
 ].join("\n");
