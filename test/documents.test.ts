@@ -26,7 +26,7 @@ const manifest = JSON.parse(read("package.json")) as Record<
 const routes = createRoutes({ config: loadConfig() } as Services, () => "open").map(
   ({ method, path }) => ({
     method,
-    pattern: new RegExp(`^${path.replaceAll(/:\w+/g, "[^/]+").replaceAll("*", ".+")}$`),
+    pattern: new RegExp(`^${path.replaceAll(/:\w+(\{[^}]*\})?/g, "[^/]+").replaceAll("*", ".+")}$`),
   }),
 );
 

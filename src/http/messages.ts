@@ -25,6 +25,7 @@ import { encodeTurn } from "../wire/encode.ts";
 import { toErrorAnswer } from "../wire/errors.ts";
 import type { WireEvent } from "../wire/events.ts";
 import { parseMessagesRequest, type MessagesRequest } from "../wire/request.ts";
+import { readBetas } from "./betas.ts";
 import { toMessageEntry } from "./ledger-entry.ts";
 import { parseJson, readBody, requireJson } from "./request-body.ts";
 import { toEventStream } from "./sse.ts";
@@ -212,11 +213,6 @@ function openSpan(client: AbortSignal, seconds: number): Span {
       return true;
     },
   };
-}
-
-function readBetas(headers: Headers): ReadonlySet<string> {
-  const values = (headers.get("anthropic-beta") ?? "").split(",").map((value) => value.trim());
-  return new Set(values.filter((value) => value !== ""));
 }
 
 function toErrorResponse(thrown: unknown, requestId: string): Response {

@@ -8,9 +8,11 @@ import {
   getContainer,
   listContainers,
 } from "./containers.ts";
+import { countTokens } from "./count-tokens.ts";
 import { deleteFile, getFile, getFileContent, listFiles, uploadFile } from "./files.ts";
 import { showHealth, showLanding } from "./health.ts";
 import { mountMessages } from "./messages-mount.ts";
+import { getModel, listModels } from "./models.ts";
 import type { AppHandler, Services } from "./services.ts";
 import { showUsage } from "./usage.ts";
 
@@ -25,6 +27,9 @@ export function createRoutes(services: Services, checkKey: CheckKey): Route[] {
     { method: "GET", path: "/", handler: showLanding(services) },
     { method: "GET", path: "/healthz", handler: showHealth(services, checkKey) },
     { method: "POST", path: "/v1/messages", handler: mountMessages(services) },
+    { method: "POST", path: "/v1/messages/count_tokens", handler: countTokens(services) },
+    { method: "GET", path: "/v1/models", handler: listModels(services) },
+    { method: "GET", path: "/v1/models/:id{.+}", handler: getModel(services) },
     { method: "POST", path: "/v1/containers", handler: createContainer(services) },
     { method: "GET", path: "/v1/containers", handler: listContainers(services) },
     { method: "GET", path: "/v1/containers/:id", handler: getContainer(services) },

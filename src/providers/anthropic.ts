@@ -7,6 +7,7 @@
  */
 import { toAnthropicRequest } from "./anthropic-request.ts";
 import { readAnthropicMessage, readAnthropicStream } from "./anthropic-stream.ts";
+import { readModelList } from "./model-list.ts";
 import type { ModelEvent, ModelRequest, Provider } from "./provider.ts";
 import { estimateRequestTokens } from "./tokens.ts";
 import { UpstreamError } from "./upstream-error.ts";
@@ -58,6 +59,7 @@ export function createAnthropicProvider(options: AnthropicOptions): Provider {
       }
       return estimateRequestTokens(request);
     },
+    listModels: (signal) => readModelList(upstream, signal),
     async close() {
       upstream.close();
     },

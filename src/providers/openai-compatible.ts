@@ -7,6 +7,7 @@
  * text harness instead, from then on at once.
  */
 import { GatewayError } from "../errors.ts";
+import { readModelList } from "./model-list.ts";
 import { toChatRequest } from "./openai-request.ts";
 import type { Abilities } from "./openai-request.ts";
 import { readChatCompletion, readChatStream } from "./openai-stream.ts";
@@ -63,6 +64,7 @@ export function createOpenAiProvider(options: OpenAiOptions): Provider {
     async countTokens(request) {
       return estimateRequestTokens(request);
     },
+    listModels: (signal) => readModelList(upstream, signal),
     async close() {
       upstream.close();
       for (const harness of harnesses.values()) await (await harness.catch(() => null))?.close();

@@ -137,6 +137,14 @@ export type ModelEvent =
   | { type: "block-end" }
   | { type: "end"; stopReason: ModelStopReason; stopSequence: string | null; usage: ModelUsage };
 
+/** A model that a client may name. */
+export interface ListedModel {
+  id: string;
+  displayName?: string;
+  /** RFC 3339. */
+  createdAt?: string;
+}
+
 export interface Provider {
   /** For logs and `doctor`: `embedded`, `anthropic`, `openai`, `scripted`. */
   readonly kind: string;
@@ -152,5 +160,7 @@ export interface Provider {
   stream(request: ModelRequest, signal: AbortSignal): AsyncIterable<ModelEvent>;
   /** Tokens of the request as this model counts them, or an estimate. */
   countTokens(request: ModelRequest, signal: AbortSignal): Promise<number>;
+  /** The models of the server behind it, when the client chooses; empty when it does not tell. */
+  listModels?(signal: AbortSignal): Promise<ListedModel[]>;
   close(): Promise<void>;
 }

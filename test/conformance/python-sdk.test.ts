@@ -172,6 +172,9 @@ test("create, stream, async, beta, turns, errors and the tool runner", async () 
   expect(files.text).toBe("city,degrees\nParis,21\n");
   expect(files.refused).toContain("not downloadable");
   expect(files.gone).toBe(true);
+  const models = part("models") as { listed: string[]; bare: number; full: number };
+  expect(models).toMatchObject({ listed: ["scripted"], type: "model" });
+  expect(models.full).toBeGreaterThan(models.bare);
   const asyncFiles = part("async files") as { id: string; listed: string[] };
   expect(asyncFiles.listed).toContain(asyncFiles.id);
 

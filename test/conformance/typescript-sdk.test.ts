@@ -462,6 +462,21 @@ test("the tool runner, streamed: the container goes from request to request", as
   expect(last).toContain('"stdout":"42\\n"');
 });
 
+test("models and token counts, in both clients", async () => {
+  for (const api of [client, client.beta]) {
+    const models: string[] = [];
+    for await (const model of api.models.list()) models.push(model.id);
+    expect(models).toEqual(["scripted"]);
+    expect(await api.models.retrieve("scripted")).toMatchObject({ type: "model" });
+    const { model, messages, tools } = REQUEST;
+    const bare = await api.messages.countTokens({ model, messages });
+    const full = await api.messages.countTokens({ model, messages, tools });
+    expect(bare.input_tokens).toBeGreaterThan(0);
+    expect(full.input_tokens).toBeGreaterThan(bare.input_tokens);
+  }
+  expect(await caught(client.models.retrieve("none"))).toBeInstanceOf(Anthropic.NotFoundError);
+});
+
 test("stop reasons: max_tokens and stop_sequence come through", async () => {
   director.play([[says("One, two"), ends("max_tokens")]]);
   expect((await client.messages.create({ ...REQUEST, max_tokens: 5 })).stop_reason).toBe(

@@ -37,13 +37,14 @@ export interface SendOptions {
 export interface TestAppOptions {
   config?: Partial<Record<keyof Config, unknown>>;
   messages?: MessagesHandler;
+  provider?: Provider;
 }
 
 /** Answers with what reached it, so that a test sees what the mount let through. */
 const echoMessages: MessagesHandler = async (request, { requestId }) =>
   Response.json({ requestId, received: await request.json() });
 
-const silentProvider: Provider = {
+export const silentProvider: Provider = {
   kind: "scripted",
   model: null,
   // oxlint-disable-next-line require-yield -- no test of this layer samples a model
@@ -76,7 +77,7 @@ export async function createTestApp(options: TestAppOptions = {}): Promise<TestA
     config,
     log,
     containers,
-    provider: silentProvider,
+    provider: options.provider ?? silentProvider,
     files,
     ledger: openLedger(database, Date.now, (cause) => {
       throw cause;

@@ -145,6 +145,15 @@ def files(client):
         refused=refused, deleted=dump(deleted), gone=gone)
 
 
+def models(client):
+    listed = [model.id for model in client.models.list()]
+    one = client.beta.models.retrieve(listed[0])
+    bare = {"model": REQUEST["model"], "messages": REQUEST["messages"]}
+    tell("models", listed=listed, type=one.type,
+        bare=client.messages.count_tokens(**bare).input_tokens,
+        full=client.beta.messages.count_tokens(**bare, tools=TOOLS, betas=[BETA]).input_tokens)
+
+
 async def asynchronous_files(client):
     uploaded = await client.files.upload(file=("a.txt", b"seven pines", "text/plain"))
     listed = [file.id async for file in client.files.list(limit=1)]
@@ -177,5 +186,6 @@ turns(sync, extra_headers={"anthropic-beta": BETA})
 errors(sync)
 tool_runner(sync)
 files(sync)
+models(sync)
 asyncio.run(asynchronous())
 tell("version", anthropic=anthropic.__version__, python=sys.version)

@@ -1,0 +1,55 @@
+import { expect, test } from "vitest";
+
+import { json, startServer, status } from "../../test/fixtures/upstream/server.ts";
+import { createAnthropicProvider } from "./anthropic.ts";
+import { createOpenAiProvider } from "./openai-compatible.ts";
+import type { UpstreamOptions } from "./upstream.ts";
+
+const { signal } = new AbortController();
+const PATH = "/v1/models?limit=1000";
+
+function optionsFor(url: string): UpstreamOptions {
+  const log = { debug() {}, info() {}, warn() {} };
+  return { url, key: "sk-up", model: "", timeoutSeconds: 5, retries: 0, log };
+}
+
+test("the list of a Messages API, its odd entries left out", async () => {
+  await using server = await startServer({
+    [PATH]: json({
+      data: [
+        { type: "model", id: "m-1", display_name: "M 1", created_at: "2026-01-02T03:04:05Z" },
+        { id: "m-2", created_at: "yesterday" },
+        { id: 3 },
+        null,
+      ],
+    }),
+  });
+  const provider = createAnthropicProvider(optionsFor(server.url));
+  expect(await provider.listModels?.(signal)).toEqual([
+    { id: "m-1", displayName: "M 1", createdAt: "2026-01-02T03:04:05Z" },
+    { id: "m-2" },
+  ]);
+  expect(server.asked[0]?.headers["x-api-key"]).toBe("sk-up");
+  await provider.close();
+});
+
+test("the list of Chat Completions has seconds", async () => {
+  await using server = await startServer({
+    [PATH]: json({
+      object: "list",
+      data: [{ id: "qwen", object: "model", created: 1_700_000_000 }],
+    }),
+  });
+  const provider = createOpenAiProvider(optionsFor(server.url));
+  expect(await provider.listModels?.(signal)).toEqual([
+    { id: "qwen", createdAt: "2023-11-14T22:13:20.000Z" },
+  ]);
+  await provider.close();
+});
+
+test("a server that does not tell has an empty list", async () => {
+  await using server = await startServer([status(404, "404 page not found")]);
+  const provider = createOpenAiProvider(optionsFor(server.url));
+  expect(await provider.listModels?.(signal)).toEqual([]);
+  await provider.close();
+});

@@ -1,0 +1,32 @@
+/** What `GET /v1/models` of a model's server says, in the dialect of either API. */
+import { z } from "zod";
+
+import type { ListedModel } from "./provider.ts";
+import type { Upstream } from "./upstream.ts";
+
+/** Gateways list hundreds; nobody reads more than this. */
+const MAX_MODELS = 1_000;
+
+const Entry = z.looseObject({
+  id: z.string().min(1).max(256),
+  display_name: z.string().optional().catch(undefined),
+  created_at: z.iso.datetime({ offset: true }).optional().catch(undefined),
+  /** Chat Completions: seconds. */
+  created: z.number().int().min(0).max(8.64e12).optional().catch(undefined),
+});
+const List = z.looseObject({ data: z.array(z.unknown()) });
+
+/** Empty when the server does not tell; a model can be named all the same. */
+export async function readModelList(
+  upstream: Upstream,
+  signal: AbortSignal,
+): Promise<ListedModel[]> {
+  const list = List.safeParse(await upstream.lookUp("/v1/models?limit=1000", null, signal));
+  return (list.data?.data ?? []).slice(0, MAX_MODELS).flatMap((value) => {
+    const entry = Entry.safeParse(value);
+    if (!entry.success) return [];
+    const { id, display_name: displayName, created_at, created } = entry.data;
+    const createdAt = created_at ?? (created && new Date(created * 1000).toISOString());
+    return [{ id, ...(displayName && { displayName }), ...(createdAt && { createdAt }) }];
+  });
+}
