@@ -146,7 +146,6 @@ test.each<[string, SendOptions, string]>([
     { json: { code: "", language: "ruby" } },
     'language: must be "python" or "bash"',
   ],
-  ["bash", { json: { code: "", language: "bash" } }, "bash tool"],
   [
     "a timeout under 1",
     { json: { code: "", timeout: 0.5 } },

@@ -151,7 +151,7 @@ def lower_limits(limits: Limits) -> None:
 
 
 def seal(program: bytes, limits: Limits) -> None:
-    """Give up every right. After this the process and all it starts are confined."""
+    """Give up every right but that of starting programs. After this the process and all it starts are confined."""
     socket.sethostname("sandbox")
     if "limits" not in limits.without:
         lower_limits(limits)
@@ -163,7 +163,15 @@ def seal(program: bytes, limits: Limits) -> None:
     except OSError:
         pass  # The processor is not affected, or the kernel always or never protects.
     if limits.landlock and "landlock" not in limits.without:
-        landlock.restrict(limits.landlock, programs=False)
+        landlock.restrict(limits.landlock, programs=True)
+    if "seccomp" not in limits.without:
+        seccomp.install_filter(program)
+
+
+def narrow(program: bytes, limits: Limits) -> None:
+    """Give up starting programs too, for this process and all it starts. Inside the walls of `seal`."""
+    if limits.landlock and "landlock" not in limits.without:
+        landlock.forbid_programs()
     if "seccomp" not in limits.without:
         seccomp.install_filter(program)
 

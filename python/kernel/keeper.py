@@ -9,6 +9,9 @@ up, the keeper ends, and the kernel ends everything else in the container.
 
 It keeps the session's channel open without reading it, for the next session. A fresh session is a
 fork of the keeper, whose memory is the zygote's as it was: no user code has touched it.
+
+A shell command (command.py) is a program that the keeper starts. So the keeper's own walls leave room for
+programs, and the session binds itself to the narrower ones, in which there are none, before it runs anything.
 """
 
 import faulthandler
@@ -22,6 +25,7 @@ from typing import Any
 
 from . import isolation, libc, workspace
 from .cgroup import count_memory_kills, join_group
+from .command import Command
 from .isolation import Limits
 from .protocol import ChannelClosed, Header, encode_frame, read_frame
 from .session import start_session
@@ -64,6 +68,10 @@ class Keeper:
         self.cell = 0
         self.sent = [0, 0]
         self.seen = [0, 0]
+        # Of a session: no programs.
+        self.narrow_filter: bytes = settings["filter"]
+        self.command: Command | None = None
+        self.poll = select.poll()
 
     def serve(self) -> None:
         """Work until the server hangs up."""
@@ -71,11 +79,12 @@ class Keeper:
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda _signal, _frame: None)
         self.start_session()
-        poll = select.poll()
         for descriptor in (self.server.fileno(), self.control.fileno(), child_ended):
-            poll.register(descriptor, select.POLLIN)
+            self.poll.register(descriptor, select.POLLIN)
         while True:
-            ready = dict(poll.poll(self.patience()))
+            ready = dict(self.poll.poll(self.patience()))
+            if self.command:
+                self.read_command(ready)
             if child_ended in ready:
                 os.read(child_ended, 4096)
                 self.reap()
@@ -103,9 +112,12 @@ class Keeper:
             for descriptor in (*self.wake_pipe, self.memory_events):
                 if descriptor >= 0:
                     os.close(descriptor)
+            if self.command:
+                self.command.close()
             libc.prctl(libc.PR_SET_DUMPABLE, 1)
             # When memory runs out, the kernel ends a process of the session before it thinks of the keeper.
             isolation.write_file("/proc/self/oom_score_adj", SESSION_OOM_SCORE)
+            isolation.narrow(self.narrow_filter, self.limits)
             faulthandler.enable(file=2, all_threads=False)
             faulthandler.register(signal.SIGUSR1, file=2, all_threads=False)
             start_session(self.channel, self.session_control, self.shell, self.token)
@@ -115,11 +127,13 @@ class Keeper:
         """Collect the dead, and tell the server when the main line is among them."""
         while True:
             try:
-                process, status = os.waitpid(-1, os.WNOHANG)
+                process, status, usage = os.wait4(-1, os.WNOHANG)
             except ChildProcessError:
                 return
             if process == 0:
                 return
+            if self.command and process == self.command.process:
+                self.end_command(status, usage)
             if process == self.main:
                 self.main = 0
                 # What it said last counts: which process its checkpoint is.
@@ -193,9 +207,62 @@ class Keeper:
             self.signal(signal.SIGKILL)
         elif operation == "restart":
             self.restart(header["cell"])
+        elif operation == "command":
+            self.start_command(header["n"], header["folder"], bytes(payload))
+        elif operation == "end_command":
+            if self.command and self.command.number == header["n"]:
+                self.command.kill(self.session_processes())
         else:
             raise workspace.Refused("invalid", "unknown operation")
         return {}, b""
+
+    def start_command(self, number: int, folder: str, code: bytes) -> None:
+        if self.command:
+            raise workspace.Refused("invalid", "A command is running already.")
+
+        def send(stream: int, data: bytes) -> None:
+            self.tell({"ev": "command_output", "n": number, "s": stream}, data)
+
+        self.command = Command(number, code, folder, self.output_bytes, send)
+        for descriptor in self.command.streams:
+            self.poll.register(descriptor, select.POLLIN)
+
+    def read_command(self, ready: dict[int, int]) -> None:
+        command = self.command
+        assert command
+        for descriptor in ready.keys() & command.streams.keys():
+            if not command.read(descriptor):
+                self.poll.unregister(descriptor)
+        if command.overflow:
+            command.kill(self.session_processes())
+
+    def end_command(self, status: int, usage: resource.struct_rusage) -> None:
+        """The shell has ended: end what it left behind, and say how it went."""
+        command = self.command
+        assert command
+        for descriptor in command.streams:
+            self.poll.unregister(descriptor)
+        command.end(self.session_processes())
+        self.command = None
+        code = os.waitstatus_to_exitcode(status)
+        kills = count_memory_kills(self.memory_events)
+        memory, self.memory_kills = kills > self.memory_kills, kills
+        self.tell(
+            {
+                "ev": "command_done",
+                "n": command.number,
+                "signal": max(-code, 0),
+                "code": max(code, 0),
+                "cpu": round((usage.ru_utime + usage.ru_stime) * 1000, 3),
+                "peak": command.peak_bytes(usage),
+                "memory": memory,
+                "overflow": command.overflow,
+                "files": command.left_files(),
+            }
+        )
+
+    def session_processes(self) -> tuple[int, ...]:
+        return tuple(process for process in (self.main, self.checkpoint) if process)
 
     def signal(self, number: int) -> None:
         if self.main > 1:
@@ -246,9 +313,11 @@ class Keeper:
         deadline = time.monotonic() + TAKE_OVER_SECONDS
         while time.monotonic() < deadline:
             try:
-                os.waitpid(-1, 0)
+                process, status, usage = os.wait4(-1, 0)
             except ChildProcessError:
                 break
+            if self.command and process == self.command.process:
+                self.end_command(status, usage)
         while select.select([self.control], [], [], 0)[0]:
             self.control.recv(64)
         self.checkpoint = 0
@@ -281,7 +350,7 @@ class Keeper:
 
     def patience(self) -> int | None:
         """Milliseconds until the next look. What a cell left running may take memory between cells as well."""
-        if self.watching:
+        if self.watching or (self.command and self.counts_memory):
             return int(WATCH_SECONDS * 1000)
         return int(IDLE_WATCH_SECONDS * 1000) if self.counts_memory else None
 
@@ -293,7 +362,10 @@ class Keeper:
         used = memory_of_container()
         if used > limit:
             self.tell({"ev": "memory", "bytes": used})
-            self.signal(signal.SIGKILL)
+            if self.command:
+                self.command.kill(self.session_processes())
+            else:
+                self.signal(signal.SIGKILL)
 
     def tell(self, header: Header, data: bytes = b"") -> None:
         try:
@@ -319,7 +391,7 @@ def start_keeper(server: socket.socket, channel: socket.socket, shell: Shell, se
             workspace.RESOLVE = 0
         isolation.build_tree(limits, settings["output_bytes"])
         libc.prctl(libc.PR_SET_DUMPABLE, 0)
-        isolation.seal(settings["filter"], limits)
+        isolation.seal(settings["programs_filter"], limits)
         Keeper(server, channel, shell, limits, settings).serve()
     except BaseException as error:
         try:

@@ -62,7 +62,8 @@ def build_filter(machine: str = platform.machine(), *, programs: bool = False) -
     for call in syscalls.CALLS:
         number, answer = call.number(machine), call.answer_in(programs)
         if number is not None:
-            actions[number] = CHECKS[call.name] if answer == syscalls.CHECK else answers[answer]
+            checks = {**CHECKS, **PROGRAM_CHECKS} if programs else CHECKS
+            actions[number] = checks[call.name] if answer == syscalls.CHECK else answers[answer]
 
     program: list[Instruction] = [
         (LD_ABS, 0, 0, OFFSET_ARCHITECTURE),
@@ -118,6 +119,10 @@ CHECKS: dict[str, list[Instruction]] = {
     # A process reads and lowers its own limits, never those of the keeper, which has the same user.
     "prlimit64": one_of(0, (0,), errno.EPERM),
 }
+
+# The keeper's walls have to let the session put on its own; other programs can bind themselves no less.
+PR_SET_SECCOMP = 22
+PROGRAM_CHECKS = {"prctl": one_of(0, (*PRCTLS, PR_SET_SECCOMP), errno.EPERM)}
 
 
 def ranges(actions: dict[int, list[Instruction]], otherwise: list[Instruction]) -> list[tuple[int, list[Instruction]]]:

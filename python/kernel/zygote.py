@@ -113,6 +113,7 @@ def main() -> None:
     given = json.loads(sys.argv[1])
     shell = prepare(given)
     program = seccomp.build_filter()
+    programs_filter = seccomp.build_filter(programs=True)
     landlock_version = landlock.version()
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listener.bind(given["socket"])
@@ -129,6 +130,7 @@ def main() -> None:
         "group": os.getgid(),
         "output_bytes": given["outputBytes"],
         "filter": program,
+        "programs_filter": programs_filter,
         "cgroup": 0 if "limits" in without else given["cgroup"],
         "namespaces": NAMESPACES & ~(libc.CLONE_NEWNET | libc.CLONE_NEWIPC if "namespaces" in without else 0),
         "limits": Limits(

@@ -72,9 +72,11 @@ class Table(unittest.TestCase):
     def test_the_calls_that_check_are_those_that_have_a_check(self) -> None:
         self.assertEqual({call.name for call in rows(syscalls.CHECK)}, set(seccomp.CHECKS))
 
-    def test_the_profiles_differ_in_starting_programs_and_in_nothing_else(self) -> None:
+    def test_the_profiles_differ_in_starting_programs_and_in_what_takes_that_away(self) -> None:
         differing = {call.name for call in syscalls.CALLS if call.answer_in(True) != call.answer_in(False)}
-        self.assertEqual(differing, {"execve", "execveat"})
+        binding = {"landlock_create_ruleset", "landlock_restrict_self"}
+        self.assertEqual(differing, {"execve", "execveat", *binding})
+        self.assertEqual(set(seccomp.PROGRAM_CHECKS), {"prctl"})
 
 
 class Filter(unittest.TestCase):
@@ -152,6 +154,8 @@ class Filter(unittest.TestCase):
                 program = seccomp.build_filter(machine, programs=programs)
                 for name in ("execve", "execveat"):
                     self.assertEqual(evaluate(program, number_of(name, machine), (), audit), expected)
+                # PR_SET_SECCOMP: a session binds itself to the narrower filter.
+                self.assertEqual(evaluate(program, number_of("prctl", machine), (22,), audit), expected)
 
     def test_the_program_fits_the_kernel(self) -> None:
         for machine in MACHINES:

@@ -62,7 +62,7 @@ export function executeInContainer(services: Services): AppHandler {
   return async (context) => {
     const body = await readJson(context.req.raw, schema, limit);
     const container = await containers.get(context.req.param("id")!);
-    const options = toExecuteOptions(body, container);
+    const options = toExecuteOptions(body);
     if (!body.stream) {
       const execution = await collectExecution(
         runExecution(container, options, services, context.req.raw.signal),

@@ -69,14 +69,7 @@ export function createExecuteSchema(config: Pick<Config, "timeoutSeconds" | "cod
   });
 }
 
-/** Throws `invalid_request` for a language that this container does not run. */
-export function toExecuteOptions(request: ExecuteRequest, container: Container): ExecuteOptions {
-  if (request.language !== "python" && !container.languages?.includes(request.language)) {
-    throw new GatewayError(
-      "invalid_request",
-      'language: "bash" comes with the bash tool of a later release; this server runs "python".',
-    );
-  }
+export function toExecuteOptions(request: ExecuteRequest): ExecuteOptions {
   return {
     code: request.code,
     language: request.language,

@@ -8,6 +8,7 @@ import { randomBytes } from "node:crypto";
 
 import type { Config } from "../config.ts";
 import { GatewayError } from "../errors.ts";
+import { runCommand } from "./command.ts";
 import type { Keeper } from "./keeper.ts";
 import type { Pool, Sandbox } from "./pool.ts";
 import type {
@@ -17,7 +18,7 @@ import type {
   ExecutionEvent,
   WorkspaceFile,
 } from "./sandbox.ts";
-import type { Session } from "./session.ts";
+import type { Session, SessionLimits } from "./session.ts";
 
 const SWEEP_MS = 15_000;
 const EVICT_AFTER_IDLE_MS = 60_000;
@@ -31,12 +32,15 @@ interface Entry {
   /** The end of the call that runs or waits last; calls queue behind it. */
   tail: Promise<void>;
   waiting: number;
+  /** Shell commands so far. */
+  commands: number;
   container: Container;
 }
 
 export function createContainers(
   pool: Pool,
   config: Config,
+  limits: SessionLimits,
   now: () => number = Date.now,
 ): Containers {
   const entries = new Map<string, Entry>();
@@ -78,6 +82,7 @@ export function createContainers(
       session,
       tail: Promise.resolve(),
       waiting: 0,
+      commands: 0,
       container: {
         id,
         get createdAt() {
@@ -102,15 +107,12 @@ export function createContainers(
     options: ExecuteOptions,
     signal: AbortSignal,
   ): AsyncGenerator<ExecutionEvent> {
-    if (options.language !== "python") {
-      throw new GatewayError(
-        "invalid_request",
-        `This container runs "python" only, not "${options.language}".`,
-      );
-    }
     const release = await enter(entry, signal);
     try {
-      yield* entry.session.run(options, signal);
+      if (options.language === "bash") {
+        entry.commands += 1;
+        yield* runCommand(entry.keeper, { ...options, number: entry.commands }, limits, signal);
+      } else yield* entry.session.run(options, signal);
     } finally {
       entry.lastUsedMs = now();
       release();

@@ -5,6 +5,7 @@ import { createPool } from "./pool.ts";
 import { probeContainer, requireProtections, type Protection } from "./probe.ts";
 import type { Layers } from "./layers.ts";
 import type { Containers } from "./sandbox.ts";
+import type { SessionLimits } from "./session.ts";
 import type { Environment } from "./environment.ts";
 import { startZygote } from "./zygote.ts";
 
@@ -41,25 +42,26 @@ export async function startSandbox(
   log: EngineLog,
   without: Layers = [],
 ): Promise<{ containers: Containers; protections: Protection[] }> {
+  const limits: SessionLimits = {
+    outputBytes: config.outputMb << 20,
+    displayCount: config.displayCount,
+    displayBytes: config.displayMb << 20,
+    fileCount: config.outputFileCount,
+    fileBytes: config.outputFileMb << 20,
+    // The keeper holds them twice while it sends them, inside the container's own memory.
+    collectBytes: (config.filesMb << 20) / 2,
+    memoryMb: config.memoryMb,
+    without,
+  };
   const pool = await createPool({
     size: config.pool,
-    limits: {
-      outputBytes: config.outputMb << 20,
-      displayCount: config.displayCount,
-      displayBytes: config.displayMb << 20,
-      fileCount: config.outputFileCount,
-      fileBytes: config.outputFileMb << 20,
-      // The keeper holds them twice while it sends them, inside the container's own memory.
-      collectBytes: (config.filesMb << 20) / 2,
-      memoryMb: config.memoryMb,
-      without,
-    },
+    limits,
     transferBytesMax: Math.max(config.uploadMb, config.filesMb) << 20,
     startZygote: () =>
       startZygote(config, environment, (line) => log.debug(`zygote: ${line}`), without),
     warn: (message) => log.warn(message),
   });
-  const containers = createContainers(pool, config);
+  const containers = createContainers(pool, config, limits);
   try {
     const container = await containers.create();
     const protections = await probeContainer(container, pool);

@@ -16,6 +16,8 @@ export const sandboxManifestSchema = z.object({
   /** For matplotlib's `font.family`, in the order in which glyphs are looked for. */
   fontFamilies: z.array(z.string()),
   packages: z.record(z.string(), z.string()),
+  /** What a shell command can call, by name. */
+  programs: z.array(z.string()),
   sizeBytes: z.number(),
 });
 

@@ -11,10 +11,28 @@ import { z } from "zod";
 import { GatewayError, type ErrorCode } from "../errors.ts";
 import { encodeFrame, FrameReader, type Frame } from "../kernel/channel.ts";
 
+/** What a shell command says of itself; `number` is the one it was started with. */
+export type CommandEvent =
+  | { type: "command-output"; number: number; stream: 1 | 2; data: Buffer }
+  | {
+      type: "command-done";
+      number: number;
+      signal: number;
+      code: number;
+      cpuMs: number;
+      peakBytes: number;
+      /** The kernel killed for want of memory. */
+      memory: boolean;
+      /** It wrote more than the limit, and was killed for that. */
+      overflow: boolean;
+      hasFiles: boolean;
+    };
+
 export type KeeperEvent =
   | { type: "died"; signal: number; code: number; memory: boolean }
   | { type: "memory"; bytes: number }
   | { type: "failed"; message: string }
+  | CommandEvent
   | { type: "tail"; cell: number; stream: 1 | 2; offset: number; data: Buffer }
   | { type: "closed" };
 
@@ -27,6 +45,8 @@ export interface Keeper {
   /** Sends a request whose answer nobody needs. */
   tell(operation: string, fields?: object): void;
   onEvent: (event: KeeperEvent) => void;
+  /** Hears of commands, of want of memory and of the end, beside `onEvent`; null while none runs. */
+  onCommandEvent: ((event: KeeperEvent) => void) | null;
   close(): void;
 }
 
@@ -42,6 +62,22 @@ const reports = z.discriminatedUnion("ev", [
     cell: z.number(),
     s: z.union([z.literal(1), z.literal(2)]),
     o: z.number(),
+  }),
+  z.object({
+    ev: z.literal("command_output"),
+    n: z.number(),
+    s: z.union([z.literal(1), z.literal(2)]),
+  }),
+  z.object({
+    ev: z.literal("command_done"),
+    n: z.number(),
+    signal: z.number(),
+    code: z.number(),
+    cpu: z.number(),
+    peak: z.number(),
+    memory: z.boolean(),
+    overflow: z.boolean(),
+    files: z.boolean(),
   }),
 ]);
 const answers = z.looseObject({
@@ -71,6 +107,7 @@ export function createKeeper(socket: Socket, payloadBytesMax: number): Keeper {
 
   const keeper: Keeper = {
     onEvent: () => {},
+    onCommandEvent: null,
     request(operation, fields = {}, payload) {
       const id = nextId++;
       return new Promise((resolve, reject) => {
@@ -109,14 +146,19 @@ export function createKeeper(socket: Socket, payloadBytesMax: number): Keeper {
       reject(new GatewayError("not_found", "The container has ended."));
     }
     waiting.clear();
-    keeper.onEvent({ type: "closed" });
+    dispatch({ type: "closed" });
   });
   return keeper;
+
+  function dispatch(event: KeeperEvent): void {
+    keeper.onCommandEvent?.(event);
+    keeper.onEvent(event);
+  }
 
   function handle(frame: Frame): void {
     const answer = answers.safeParse(frame.header);
     if (!answer.success) {
-      keeper.onEvent(toEvent(frame));
+      dispatch(toEvent(frame));
       return;
     }
     const { re, refused, message, ...fields } = answer.data;
@@ -141,6 +183,20 @@ function toEvent(frame: Frame): KeeperEvent {
       return { type: "memory", bytes: report.bytes };
     case "failed":
       return { type: "failed", message: report.message };
+    case "command_output":
+      return { type: "command-output", number: report.n, stream: report.s, data: frame.payload };
+    case "command_done":
+      return {
+        type: "command-done",
+        number: report.n,
+        signal: report.signal,
+        code: report.code,
+        cpuMs: report.cpu,
+        peakBytes: report.peak,
+        memory: report.memory,
+        overflow: report.overflow,
+        hasFiles: report.files,
+      };
     case "tail":
       return {
         type: "tail",

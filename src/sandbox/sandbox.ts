@@ -80,9 +80,9 @@ export interface Container {
   readonly id: string;
   readonly createdAt: Date;
   readonly expiresAt: Date;
-  /** Languages that `execute` takes; absent means Python only. */
-  readonly languages?: readonly ExecuteOptions["language"][];
-  /** Runs code. When `signal` aborts, the code is stopped and the iteration ends with a `done`. */
+  /**
+   * Runs Python in the container's session, or a command in a fresh shell beside it: both see the same files,
+   * a shell keeps nothing else. When `signal` aborts, the code is stopped and the iteration ends with a `done`. */
   execute(options: ExecuteOptions, signal: AbortSignal): AsyncIterable<ExecutionEvent>;
   /** Throws `invalid_request` for a path that leaves the workspace or a file over the limits. */
   writeFile(path: string, bytes: Uint8Array): Promise<void>;

@@ -20,9 +20,10 @@ import { StringDecoder } from "node:string_decoder";
 import { GatewayError } from "../errors.ts";
 import { encodeFrame, FrameReader } from "../kernel/channel.ts";
 import { parseKernelFrame, type KernelEvent } from "../kernel/protocol.ts";
+import { collectFiles } from "./collected-files.ts";
 import type { Keeper, KeeperEvent } from "./keeper.ts";
 import type { Layers } from "./layers.ts";
-import type { ExecutionError, ExecutionEvent, ExecutionStatus, OutputFile } from "./sandbox.ts";
+import type { ExecutionError, ExecutionEvent, ExecutionStatus } from "./sandbox.ts";
 
 export interface SessionLimits {
   outputBytes: number;
@@ -385,6 +386,9 @@ export function createSession(
       case "died":
         onDeath(event);
         return;
+      case "command-output":
+      case "command-done":
+        return;
       case "failed":
         end(`The container could not be made: ${event.message}`);
         return;
@@ -486,16 +490,10 @@ export function createSession(
   async function* collect(ended: Cell, finished: DoneEvent): AsyncGenerator<ExecutionEvent> {
     const folder = String(ended.number).padStart(6, "0");
     try {
-      const answer = await keeper.request("collect", {
-        folder,
-        count: limits.fileCount,
-        max: limits.fileBytes,
-        total: limits.collectBytes,
-      });
-      const refused = refusedFiles(answer);
+      const shown = ended.done?.shownFiles ?? [];
+      const { files, refused } = await collectFiles(keeper, folder, limits, shown);
       if (refused !== null) finished.notice = [finished.notice, refused].filter(Boolean).join(" ");
-      for (const file of toFiles(answer, ended.done?.shownFiles ?? []))
-        yield { type: "file", file };
+      for (const file of files) yield { type: "file", file };
     } catch {
       // The container ended meanwhile: its files went with it, and the next call says so.
     }
@@ -638,64 +636,4 @@ function withMemoryAdvice(cell: Cell, status: ExecutionStatus): ExecutionError |
       ? `Largest variables: ${variables.join("; ")}. Work in chunks (pandas: read_csv(..., chunksize=100_000)), use smaller dtypes, or delete what is no longer needed.`
       : `Variables where it was: ${variables.join("; ")}.`;
   return { ...error, traceback: `${error.traceback}\n${sentence}` };
-}
-
-/** A sentence naming the files that were too large to take, or null. */
-function refusedFiles({ fields }: { fields: Record<string, unknown> }): string | null {
-  const listed = Array.isArray(fields.files) ? (fields.files as [string, number][]) : [];
-  const names = listed.filter(([, size]) => size < 0).map(([name]) => name);
-  if (names.length === 0) return null;
-  return `Too large to take out of $OUTPUT_DIR: ${names.slice(0, 5).join(", ")}${names.length > 5 ? " and others" : ""}.`;
-}
-
-function toFiles(
-  answer: { fields: Record<string, unknown>; payload: Buffer },
-  shown: string[],
-): OutputFile[] {
-  const listed = Array.isArray(answer.fields.files)
-    ? (answer.fields.files as [string, number][])
-    : [];
-  let position = 0;
-  const files: OutputFile[] = [];
-  for (const [filename, size] of listed) {
-    if (size < 0) continue;
-    const bytes = answer.payload.subarray(position, position + size);
-    position += size;
-    files.push({
-      filename,
-      mimeType: mimeTypeOf(filename),
-      bytes,
-      displayed: shown.includes(filename),
-    });
-  }
-  return files;
-}
-
-const MIME_TYPES: Record<string, string> = {
-  csv: "text/csv",
-  gif: "image/gif",
-  html: "text/html",
-  ipynb: "application/x-ipynb+json",
-  jpeg: "image/jpeg",
-  jpg: "image/jpeg",
-  json: "application/json",
-  md: "text/markdown",
-  parquet: "application/vnd.apache.parquet",
-  pdf: "application/pdf",
-  png: "image/png",
-  pptx: "application/vnd.openxmlformats-officedocument.presentationml.presentation",
-  docx: "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
-  svg: "image/svg+xml",
-  tsv: "text/tab-separated-values",
-  txt: "text/plain",
-  webp: "image/webp",
-  xls: "application/vnd.ms-excel",
-  xlsx: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-  xml: "application/xml",
-  zip: "application/zip",
-};
-
-function mimeTypeOf(filename: string): string {
-  const extension = filename.slice(filename.lastIndexOf(".") + 1).toLowerCase();
-  return MIME_TYPES[extension] ?? "application/octet-stream";
 }

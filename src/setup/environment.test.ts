@@ -37,6 +37,7 @@ test("of several finished sandboxes the newest Python's is taken, never a half-b
       fontListFolder: "/usr/share",
       fontFamilies: [],
       packages: {},
+      programs: [],
       sizeBytes: 1,
     };
     await writeFile(join(cache, "sandbox", name, "manifest.json"), JSON.stringify(manifest));

@@ -10,7 +10,7 @@ import type { SandboxManifest } from "../sandbox/environment.ts";
 import { UNPRIVILEGED_UID } from "./bubblewrap.ts";
 import { folderBytes } from "./folder.ts";
 import { FONT_FAMILIES } from "./fonts.ts";
-import { lastLine, run } from "./run.ts";
+import { lastLine, run, type RunResult } from "./run.ts";
 import type { Tree } from "./sandbox-tree.ts";
 import type { PipContext } from "./tools.ts";
 
@@ -26,6 +26,7 @@ const reportSchema = z.object({
 export async function proveSandbox(
   folder: string,
   tree: Tree,
+  programs: readonly string[],
   context: PipContext & { cache: string; bubblewrap: string },
 ): Promise<void> {
   const step = context.reporter.step("sandbox: every library loads inside");
@@ -43,6 +44,7 @@ export async function proveSandbox(
     "/dev",
   ];
   const variables = {
+    PATH: "/usr/bin:/bin",
     PYTHONHOME: "/usr",
     HOME: "/tmp",
     MPLCONFIGDIR: "/tmp/matplotlib",
@@ -51,23 +53,21 @@ export async function proveSandbox(
   };
   const setenv = Object.entries(variables).flatMap(([name, value]) => ["--setenv", name, value]);
   const uid = process.getuid?.() === 0 ? UNPRIVILEGED_UID : undefined;
-  const result = await run(
-    context.bubblewrap,
-    [
-      ...mounts,
-      "--unshare-all",
-      "--die-with-parent",
-      "--clearenv",
-      ...setenv,
-      "--",
-      inside(tree.executable),
-      "-c",
-      readFileSync(VERIFY, "utf8"),
-      JSON.stringify(FONT_FAMILIES),
-    ],
-    { signal: context.signal, uid, cwd: "/" },
+  const runInside = (...words: string[]): Promise<RunResult> =>
+    run(
+      context.bubblewrap,
+      [...mounts, "--unshare-all", "--die-with-parent", "--clearenv", ...setenv, "--", ...words],
+      { signal: context.signal, uid, cwd: "/" },
+    );
+  const result = await runInside(
+    inside(tree.executable),
+    "-c",
+    readFileSync(VERIFY, "utf8"),
+    JSON.stringify(FONT_FAMILIES),
   );
   if (result.code !== 0) throw explainProof(result.stderr, lastLine(result), context.cache);
+  const shell = await runInside("/usr/bin/bash", "-c", PROVE_SHELL, "bash", ...programs);
+  if (shell.code !== 0) throw explainProof(shell.stderr, lastLine(shell), context.cache);
   const report = reportSchema.parse(JSON.parse(result.stdout));
   const fontListFolder = "/usr/share/curta/matplotlib";
   for (const [name, text] of Object.entries(report.fontLists))
@@ -82,11 +82,25 @@ export async function proveSandbox(
     fontListFolder,
     fontFamilies: [...FONT_FAMILIES],
     packages: report.packages,
+    programs: [...programs],
     sizeBytes: await folderBytes(tree.root),
   };
   await writeFile(join(folder, "manifest.json"), `${JSON.stringify(manifest, null, 2)}\n`);
   step.end(`${Object.keys(report.packages).length} packages`);
 }
+
+/** Every program starts, which a missing library would prevent (127), and the ones that others need work. */
+const PROVE_SHELL = `
+for program in "$@"; do
+  if [ "$program" != yes ]; then "$program" --version </dev/null >/dev/null 2>&1; code=$?; fi
+  if [ "$code" = 127 ] || [ "$code" = 126 ]; then echo "$program does not start" >&2; exit 1; fi
+done
+set -e -o pipefail
+cd /tmp
+printf 'b\na\n' | sort | sed s/a/c/ | awk '{ print $1 }' | tr -d '\n' | grep -q '^cb$'
+tar czf t.tar.gz --files-from /dev/null
+python3 -c 'import numpy, pandas'
+`;
 
 function explainProof(stderr: string, last: string, cache: string): GatewayError {
   if (/bwrap: .*Permission denied/i.test(stderr)) {

@@ -3,8 +3,8 @@
  *
  * Nothing of the host's `/usr` is mounted into a sandbox. What user code may read is copied once: the
  * interpreter, its standard library, the libraries of the lock file, the shared libraries that those
- * need, fonts, time zones and a handful of files in `/etc`. There is no shell and no other program in
- * it; the loader and the interpreter are the only files that can be run. Paths inside never name a
+ * need, a shell with its usual tools (programs.ts), fonts, time zones and a handful of files in `/etc`. Code
+ * in a Python session can start none of these programs; only shell commands do. Paths inside never name a
  * folder of the host. The tree is proved at the end by importing everything inside bubblewrap, as an
  * unprivileged user, with no network, exactly as sessions will.
  */
@@ -22,7 +22,7 @@ import {
   symlink,
   writeFile,
 } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 
 import { GatewayError } from "../errors.ts";
 import { requireRoom } from "./disk.ts";
@@ -31,6 +31,7 @@ import { makeFolder, walk, watchFolder } from "./folder.ts";
 import { FONT_FAMILIES, copyFonts } from "./fonts.ts";
 import { locateSandbox } from "./locate-sandbox.ts";
 import type { SandboxFolder } from "./locate-sandbox.ts";
+import { copyPrograms, PROGRAM_NAMES } from "./programs.ts";
 import { proveSandbox } from "./prove-sandbox.ts";
 import type { Python } from "./python.ts";
 import { run } from "./run.ts";
@@ -41,7 +42,7 @@ import { downloadError, requirementsFile } from "./tools.ts";
 import type { PipContext } from "./tools.ts";
 
 /** Raised whenever this builder makes something else from the same input, so that old folders are not used. */
-const BUILDER_VERSION = 2;
+const BUILDER_VERSION = 3;
 
 /** Measured: what the finished tree and the downloads beside it take at most, with some room. */
 const NEEDED_BYTES = 1_600_000_000;
@@ -51,7 +52,7 @@ const UNPACKED_BYTES = 800_000_000;
 /** Changes with everything that the folder's content depends on, Python's version apart. */
 export function sandboxKey(): string {
   const hash = createHash("sha256").update(
-    `${BUILDER_VERSION} ${process.arch} ${FONT_FAMILIES.join()}`,
+    `${BUILDER_VERSION} ${process.arch} ${FONT_FAMILIES.join()} ${PROGRAM_NAMES.join()}`,
   );
   for (const name of ["requirements", "fonts"]) hash.update(readFileSync(requirementsFile(name)));
   return hash.digest("hex").slice(0, 16);
@@ -78,10 +79,11 @@ export async function buildSandbox(context: BuildContext): Promise<SandboxFolder
     await prunePackages(tree.site);
     await copyFonts(join(tree.root, "usr/share/fonts/curta"), context);
     await writeSystemFiles(tree, python);
+    const programs = await copyPrograms(tree, context);
     await copySharedLibraries({
       root: tree.root,
       executable: python.executable,
-      ownFolders: python.libraryFolders,
+      ownFolders: [...python.libraryFolders, ...programs.libraryFolders],
       target: tree.libraries,
       signal,
     });
@@ -89,7 +91,7 @@ export async function buildSandbox(context: BuildContext): Promise<SandboxFolder
     await compileAll(tree, python, signal);
     await setPermissions(tree);
     step.end("done");
-    await proveSandbox(folder, tree, context);
+    await proveSandbox(folder, tree, programs.names, context);
   });
   const built = locateSandbox(cache, key);
   if (!built)
@@ -110,6 +112,7 @@ async function copyInterpreter(tree: Tree, python: Python): Promise<void> {
   await mkdir(join(tree.root, "usr/lib"), { recursive: true });
   await mkdir(join(tree.root, "usr/lib64"), { recursive: true });
   // The loader's path is fixed in every program: /lib64/… on x86_64, /lib/… on aarch64.
+  await symlink("usr/bin", join(tree.root, "bin"));
   await symlink("usr/lib", join(tree.root, "lib"));
   await symlink("usr/lib64", join(tree.root, "lib64"));
   await copyFile(python.executable, tree.executable);
@@ -254,7 +257,7 @@ async function writeSystemFiles(tree: Tree, python: Python): Promise<void> {
   await write(
     "passwd",
     "root:x:0:0:root:/:/usr/sbin/nologin",
-    "user:x:1000:1000:user:/home/user:/usr/sbin/nologin",
+    "user:x:1000:1000:user:/home/user:/bin/bash",
     "nobody:x:65534:65534:nobody:/:/usr/sbin/nologin",
   );
   await write("group", "root:x:0:", "user:x:1000:", "nogroup:x:65534:");
@@ -305,19 +308,18 @@ async function compileAll(tree: Tree, python: Python, signal: AbortSignal): Prom
   );
 }
 
-/** Everybody may read everything; only the interpreter and the loader may be run. */
+/** Everybody may read everything; the programs and the loader may be run, as nobody but who runs them. */
 async function setPermissions(tree: Tree): Promise<void> {
   const loader = readElf(tree.executable)?.interpreter ?? "";
-  const folders = new Set<string>();
+  const programs = dirname(tree.executable);
   for await (const path of walk(tree.root)) {
     const stat = await lstat(path);
     if (stat.isSymbolicLink()) continue;
-    const runnable = path === tree.executable || basename(path) === basename(loader);
+    const runnable = dirname(path) === programs || basename(path) === basename(loader);
     // Hard links shared with uv's cache, which is removed at the end.
     await chmod(path, runnable ? 0o755 : 0o644);
   }
   const visit = async (folder: string): Promise<void> => {
-    folders.add(folder);
     await chmod(folder, 0o755);
     for (const entry of await readdir(folder, { withFileTypes: true }))
       if (entry.isDirectory()) await visit(join(folder, entry.name));

@@ -66,7 +66,7 @@ export async function copySharedLibraries(options: LibraryOptions): Promise<void
     } else if (!bundled.has(name) && !LOADED_BY_NAME.includes(name)) {
       throw new GatewayError(
         "internal",
-        `The sandbox's Python needs the library ${name}, which this system does not have: install its package, then run this again.`,
+        `The sandbox needs the library ${name}, which this system does not have: install its package, then run this again.`,
       );
     }
   }
@@ -78,7 +78,8 @@ async function readRoot(root: string): Promise<{ needed: Set<string>; bundled: S
   const bundled = new Set<string>();
   for await (const path of walk(root)) {
     const name = basename(path);
-    if (!name.includes(".so") && !name.startsWith("python3")) continue;
+    const isProgram = path.startsWith(join(root, "usr/bin/"));
+    if (!name.includes(".so") && !isProgram) continue;
     bundled.add(name);
     for (const library of readElf(path)?.needed ?? []) needed.add(library);
   }

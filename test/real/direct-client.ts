@@ -10,7 +10,7 @@ export interface Answer extends Execution {
 export interface TestContainer {
   id: string;
   /** Runs a cell, whatever comes of it. */
-  execute(code: string, timeout?: number): Promise<Answer>;
+  execute(code: string, timeout?: number, language?: "python" | "bash"): Promise<Answer>;
   /** Runs a cell that must succeed, and gives what it printed. */
   print(code: string, timeout?: number): Promise<string>;
   delete(): Promise<void>;
@@ -21,13 +21,13 @@ export async function createContainer(server: TestServer): Promise<TestContainer
     id: string;
   };
   const path = `/v1/containers/${created.id}`;
-  const execute = async (code: string, timeout = 10) => {
+  const execute: TestContainer["execute"] = async (code, timeout = 10, language = "python") => {
     const started = performance.now();
     const response = await send(
       server,
       "POST",
       `${path}/execute`,
-      JSON.stringify({ code, timeout }),
+      JSON.stringify({ code, timeout, language }),
     );
     const body = (await response.json()) as Execution;
     if (response.status !== 200)
