@@ -10,6 +10,7 @@ It never runs user code and reads nothing that comes from a container. When it d
 on; the server starts another one.
 """
 
+import ctypes
 import gc
 import json
 import os
@@ -118,6 +119,7 @@ def main() -> None:
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listener.bind(given["socket"])
     listener.listen(1024)
+    hide_arguments()
     gc.collect()
     gc.freeze()
     gc.enable()
@@ -158,6 +160,17 @@ def prepare(given: dict[str, Any]) -> Shell:
     from .warm import warm
 
     return warm()
+
+
+def hide_arguments() -> None:
+    """Empty what /proc shows of the command line, in this process and in all that are forked from it."""
+    sys.argv[:] = [""]
+    sys.orig_argv[:] = [sys.executable]
+    with open("/proc/self/stat") as stat:
+        # Past the name in parentheses, which may hold anything: arg_start and arg_end, fields 48 and 49.
+        fields = stat.read().rpartition(")")[2].split()
+    start, end = int(fields[45]), int(fields[46])
+    ctypes.memset(start, 0, end - start)
 
 
 def private_bytes() -> int:

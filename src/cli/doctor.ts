@@ -6,6 +6,7 @@ import { dirname } from "node:path";
 import type { Config } from "../config.ts";
 import { GatewayError } from "../errors.ts";
 import { inspectHost } from "../sandbox/doctor.ts";
+import type { AttackResult } from "../sandbox/attacks.ts";
 import type { Environment } from "../sandbox/environment.ts";
 import { locateEnvironment } from "../setup/environment.ts";
 import { isRunning, toBaseUrl } from "./client.ts";
@@ -15,8 +16,8 @@ import { formatTable } from "./terminal.ts";
 
 export interface Finding {
   name: string;
-  kind: "protection" | "part";
-  state: "enforced" | "present" | "missing" | "given up";
+  kind: "protection" | "part" | "attack";
+  state: "enforced" | "present" | "missing" | "given up" | "held" | "came through";
   /** A server does not start while it is missing. */
   required: boolean;
   detail: string;
@@ -28,26 +29,42 @@ const LEAST_DISK_BYTES = 512 * 1024 * 1024;
 
 export async function doctor(options: Record<string, unknown>, io: Io): Promise<number> {
   const config = readConfig(options, io);
-  const findings = await inspect(config, io.signal);
+  const findings = await inspect(config, options.attack === true, io.signal);
   if (options.json) io.stdout.write(`${JSON.stringify(findings, null, 2)}\n`);
   else io.stdout.write(renderFindings(findings));
-  return findings.some(({ state, required }) => state === "missing" && required) ? 1 : 0;
+  const isBad = ({ state, required }: Finding) =>
+    required && (state === "missing" || state === "came through");
+  return findings.some(isBad) ? 1 : 0;
 }
 
-async function inspect(config: Config, signal: AbortSignal): Promise<Finding[]> {
+async function inspect(config: Config, attack: boolean, signal: AbortSignal): Promise<Finding[]> {
   const environment = look(config);
   const weakened = new Set(config.weaken.split(",").map((name) => name.trim()));
-  const protections =
-    environment instanceof GatewayError ? [] : await inspectHost(config, environment);
+  const { protections, attacks } =
+    environment instanceof GatewayError
+      ? { protections: [], attacks: [] }
+      : await inspectHost(config, environment, { slowAttacks: attack });
   return [
     ...protections.map(({ name, enforced, required, detail, remedy }): Finding => {
       const state = enforced ? "enforced" : weakened.has(name) ? "given up" : "missing";
       return { name, kind: "protection", state, required, detail, remedy };
     }),
+    ...(attack ? attacks : attacks.filter(({ held }) => !held)).map(toFinding),
     ...inspectSetUp(environment, config),
     await inspectDisk(config.data),
     await inspectPort(config, signal),
   ];
+}
+
+function toFinding({ number, name, behind, held, detail }: AttackResult): Finding {
+  return {
+    name: `${number} ${name}`,
+    kind: "attack",
+    state: held ? "held" : "came through",
+    required: true,
+    detail,
+    remedy: `${behind} should hold it: please report it as SECURITY.md says, unless you gave that up`,
+  };
 }
 
 /** Where set-up put things, or its sentence about what it has not made yet. */
@@ -146,7 +163,7 @@ function tryPort({ host, port }: Pick<Config, "host" | "port">): Promise<string 
 
 export function renderFindings(findings: readonly Finding[]): string {
   const rows = findings.map(({ name, state, detail }) => [name, state, detail]);
-  const missing = findings.filter(({ state }) => state === "missing");
+  const missing = findings.filter(({ state }) => state === "missing" || state === "came through");
   const advice = missing
     .map(({ name, remedy, required }) => `${name}${required ? "" : " (optional)"}: ${remedy}\n`)
     .join("");

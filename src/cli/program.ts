@@ -64,6 +64,7 @@ export function createProgram(io: Io, setExitCode: (code: number) => void): Comm
     .option("--json", "print the whole execution as JSON")
     .action(async (file: string, options: Options) => setExitCode(await run(file, options, io)));
   addCommand("doctor", "tell which protections this machine can enforce, and how to get the others")
+    .option("--attack", "try to break out of real containers, and tell what held")
     .option("--json", "print the findings as JSON")
     .action(async (options: Options) => setExitCode(await doctor(options, io)));
   addCommand(

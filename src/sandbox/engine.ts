@@ -1,5 +1,6 @@
 /** Puts the sandbox together: zygote, pool, containers. */
 import type { Config } from "../config.ts";
+import { requireHeld, runQuickAttacks, type AttackResult } from "./attacks.ts";
 import { createContainers } from "./containers.ts";
 import { createPool } from "./pool.ts";
 import { probeContainer, requireProtections, type Protection } from "./probe.ts";
@@ -24,10 +25,18 @@ export async function startContainers(
   log: EngineLog,
   without: Layers = [],
 ): Promise<Containers> {
-  const { containers, protections } = await startSandbox(config, environment, log, without);
+  const { containers, protections, attacks } = await startSandbox(
+    config,
+    environment,
+    log,
+    without,
+  );
   if (without.length > 0) log.warn(`a test has taken away: ${without.join(", ")}`);
   try {
-    if (without.length === 0) requireProtections(protections, config.weaken);
+    if (without.length === 0) {
+      requireProtections(protections, config.weaken);
+      requireHeld(attacks, protections, config.weaken);
+    }
     return containers;
   } catch (error) {
     await containers.close();
@@ -41,7 +50,7 @@ export async function startSandbox(
   environment: Environment,
   log: EngineLog,
   without: Layers = [],
-): Promise<{ containers: Containers; protections: Protection[] }> {
+): Promise<{ containers: Containers; protections: Protection[]; attacks: AttackResult[] }> {
   const limits: SessionLimits = {
     outputBytes: config.outputMb << 20,
     displayCount: config.displayCount,
@@ -65,8 +74,9 @@ export async function startSandbox(
   try {
     const container = await containers.create();
     const protections = await probeContainer(container, pool);
+    const attacks = await runQuickAttacks(container);
     await containers.delete(container.id);
-    return { containers, protections };
+    return { containers, protections, attacks };
   } catch (error) {
     await containers.close();
     throw error;
