@@ -198,6 +198,21 @@ const SETTINGS = {
     fallback: 64,
     why: "Requests to the Messages API under way at once.",
   },
+  batches: {
+    schema: positive,
+    fallback: 100,
+    why: "Message batches in progress at once; their requests wait in the database.",
+  },
+  batchRequests: {
+    schema: positive,
+    fallback: 10_000,
+    why: "Requests in one batch; the size of the body bounds them, too.",
+  },
+  batchWorkers: {
+    schema: positive,
+    fallback: 2,
+    why: "Requests of batches that run at once, and only while no other request is under way.",
+  },
   requestSeconds: {
     schema: positive,
     fallback: 600,

@@ -11,6 +11,7 @@ import type { Config } from "../config.ts";
 import type { AppFetch } from "../http/services.ts";
 import { createInFlight } from "../http/in-flight.ts";
 import type { InFlight } from "../http/in-flight.ts";
+import { startBatchRunner } from "../http/batch-runner.ts";
 import { createMessagesHandler } from "../http/messages.ts";
 import { createProvider } from "../providers/select.ts";
 import type { Provider } from "../providers/provider.ts";
@@ -18,6 +19,7 @@ import { startContainers } from "../sandbox/engine.ts";
 import type { Layers } from "../sandbox/layers.ts";
 import { ensureEnvironment } from "../setup/environment.ts";
 import type { Reporter } from "../setup/reporter.ts";
+import { openBatchStore } from "../store/batches.ts";
 import { openDatabase } from "../store/database.ts";
 import { openFilesStore } from "../store/files.ts";
 import type { FilesStore } from "../store/files.ts";
@@ -77,6 +79,15 @@ export async function startService(
     ledger,
     clock: { now: Date.now },
   });
+  const batchStore = openBatchStore(database, Date.now, config.batches);
+  const runner = startBatchRunner({
+    store: batchStore,
+    messages,
+    inFlight,
+    workers: config.batchWorkers,
+    onFailure: (err) => log.error({ err }, "a request of a batch failed"),
+  });
+  started.use(runner);
   const app = createApp({
     config,
     log,
@@ -85,6 +96,7 @@ export async function startService(
     files,
     ledger,
     messages,
+    batches: { store: batchStore, runner },
     inFlight,
     version: readVersion(),
     clock: Date.now,

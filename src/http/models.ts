@@ -87,7 +87,7 @@ function toModelInfo({ id, displayName, createdAt }: ListedModel, provider: Prov
     max_input_tokens: null,
     max_tokens: null,
     capabilities: {
-      batch: no,
+      batch: yes,
       citations: no,
       code_execution: yes,
       context_management: {

@@ -1,5 +1,13 @@
 /** The table of routes, one line each. */
 import type { CheckKey } from "./auth.ts";
+import {
+  cancelBatch,
+  createBatch,
+  deleteBatch,
+  getBatch,
+  getBatchResults,
+  listBatches,
+} from "./batches.ts";
 import { getContainerFile, listContainerFiles, putContainerFile } from "./container-files.ts";
 import {
   createContainer,
@@ -28,6 +36,12 @@ export function createRoutes(services: Services, checkKey: CheckKey): Route[] {
     { method: "GET", path: "/healthz", handler: showHealth(services, checkKey) },
     { method: "POST", path: "/v1/messages", handler: mountMessages(services) },
     { method: "POST", path: "/v1/messages/count_tokens", handler: countTokens(services) },
+    { method: "POST", path: "/v1/messages/batches", handler: createBatch(services) },
+    { method: "GET", path: "/v1/messages/batches", handler: listBatches(services) },
+    { method: "GET", path: "/v1/messages/batches/:id", handler: getBatch(services) },
+    { method: "DELETE", path: "/v1/messages/batches/:id", handler: deleteBatch(services) },
+    { method: "POST", path: "/v1/messages/batches/:id/cancel", handler: cancelBatch(services) },
+    { method: "GET", path: "/v1/messages/batches/:id/results", handler: getBatchResults(services) },
     { method: "GET", path: "/v1/models", handler: listModels(services) },
     { method: "GET", path: "/v1/models/:id{.+}", handler: getModel(services) },
     { method: "POST", path: "/v1/containers", handler: createContainer(services) },

@@ -5,9 +5,11 @@ import type { Context, MiddlewareHandler } from "hono";
 import type { Config } from "../config.ts";
 import type { Provider } from "../providers/provider.ts";
 import type { Containers } from "../sandbox/sandbox.ts";
+import type { BatchStore } from "../store/batches.ts";
 import type { FilesStore } from "../store/files.ts";
 import type { Ledger } from "../store/ledger.ts";
 import type { Logger } from "../telemetry/log.ts";
+import type { BatchRunner } from "./batch-runner.ts";
 import type { InFlight } from "./in-flight.ts";
 
 /** Reads the request's body itself, by the rules of `request-body.ts`. */
@@ -24,6 +26,7 @@ export interface Services {
   files: FilesStore;
   ledger: Ledger;
   messages: MessagesHandler;
+  batches: { store: BatchStore; runner: Pick<BatchRunner, "wake" | "isRunning"> };
   inFlight: InFlight;
   version: string;
   clock: () => number;

@@ -9,6 +9,7 @@ import type { DatabaseSync } from "node:sqlite";
 export const MIGRATIONS: readonly ((database: DatabaseSync) => void)[] = [
   createFiles,
   createLedger,
+  createBatches,
 ];
 
 /** Runs what is missing, each step in a transaction. Throws when the database is newer than this code. */
@@ -91,5 +92,31 @@ function createLedger(database: DatabaseSync): void {
       BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
     CREATE TRIGGER ledger_is_never_shortened BEFORE DELETE ON ledger
       BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+  `);
+}
+
+function createBatches(database: DatabaseSync): void {
+  // The index holds only what waits, so that finding the next request costs nothing after years of batches.
+  database.exec(`
+    CREATE TABLE batches (
+      position INTEGER PRIMARY KEY AUTOINCREMENT,
+      id TEXT NOT NULL UNIQUE,
+      betas TEXT NOT NULL,
+      created_at INTEGER NOT NULL,
+      expires_at INTEGER NOT NULL,
+      ended_at INTEGER,
+      cancel_initiated_at INTEGER
+    ) STRICT;
+    CREATE TABLE batch_requests (
+      batch TEXT NOT NULL REFERENCES batches (id) ON DELETE CASCADE,
+      position INTEGER NOT NULL,
+      custom_id TEXT NOT NULL,
+      params TEXT NOT NULL,
+      outcome TEXT NOT NULL DEFAULT 'processing'
+        CHECK (outcome IN ('processing', 'succeeded', 'errored', 'canceled', 'expired')),
+      result TEXT NOT NULL DEFAULT '',
+      PRIMARY KEY (batch, position)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX batch_requests_processing ON batch_requests (batch) WHERE outcome = 'processing';
   `);
 }

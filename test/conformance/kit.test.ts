@@ -15,7 +15,7 @@ import { startServer, type TestServer } from "../real/server.ts";
 
 /** What Curta does not have. */
 const ABSENT =
-  /^(20250825|20260120|20260521|programmatic|batches|web)\/|\/(20250825|20260120|20260521|programmatic|container-in-every-answer)$/;
+  /^(20250825|20260120|20260521|programmatic|web)\/|\/(20250825|20260120|20260521|programmatic|container-in-every-answer)$/;
 const CASES = ALL_CASES.filter(({ name }) => !ABSENT.test(name));
 
 const PING_SECONDS = 1;

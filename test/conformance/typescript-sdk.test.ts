@@ -477,6 +477,34 @@ test("models and token counts, in both clients", async () => {
   expect(await caught(client.models.retrieve("none"))).toBeInstanceOf(Anthropic.NotFoundError);
 });
 
+test("batches: create, wait, results, list, cancel, delete", async () => {
+  for (const batches of [client.messages.batches, client.beta.messages.batches]) {
+    director.play(SCENE);
+    const created = await batches.create({
+      requests: [
+        { custom_id: "good", params: REQUEST },
+        { custom_id: "bad", params: { ...REQUEST, max_tokens: 0 } },
+      ],
+    });
+    expect(created.request_counts.processing).toBe(2);
+    const status = async () => (await batches.retrieve(created.id)).processing_status;
+    await expect.poll(status, { timeout: 30_000 }).toBe("ended");
+    const results: Record<string, unknown> = {};
+    for await (const { custom_id, result } of await batches.results(created.id))
+      results[custom_id] = result;
+    expect(results.bad).toMatchObject({
+      type: "errored",
+      error: { type: "error", error: { type: "invalid_request_error" } },
+    });
+    expect(results.good).toMatchObject({ type: "succeeded", message: { stop_reason: "end_turn" } });
+    const listed: string[] = [];
+    for await (const { id } of batches.list({ limit: 1 })) listed.push(id);
+    expect(listed[0]).toBe(created.id);
+    expect(await caught(batches.cancel(created.id))).toBeInstanceOf(Anthropic.BadRequestError);
+    expect(await batches.delete(created.id)).toMatchObject({ type: "message_batch_deleted" });
+  }
+});
+
 test("stop reasons: max_tokens and stop_sequence come through", async () => {
   director.play([[says("One, two"), ends("max_tokens")]]);
   expect((await client.messages.create({ ...REQUEST, max_tokens: 5 })).stop_reason).toBe(

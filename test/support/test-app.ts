@@ -7,10 +7,12 @@ import { createApp } from "../../src/app.ts";
 import type { App } from "../../src/app.ts";
 import { loadConfig } from "../../src/config.ts";
 import type { Config } from "../../src/config.ts";
+import { startBatchRunner } from "../../src/http/batch-runner.ts";
 import { createInFlight } from "../../src/http/in-flight.ts";
 import type { InFlight } from "../../src/http/in-flight.ts";
 import type { MessagesHandler } from "../../src/http/services.ts";
 import type { Provider } from "../../src/providers/provider.ts";
+import { openBatchStore } from "../../src/store/batches.ts";
 import { openDatabase } from "../../src/store/database.ts";
 import { openFilesStore } from "../../src/store/files.ts";
 import { openLedger } from "../../src/store/ledger.ts";
@@ -73,6 +75,14 @@ export async function createTestApp(options: TestAppOptions = {}): Promise<TestA
   const containers = new MemoryContainers();
   const inFlight = createInFlight();
   const messages = options.messages ?? echoMessages;
+  const store = openBatchStore(database, Date.now, config.batches);
+  const runner = startBatchRunner({
+    store,
+    messages,
+    inFlight,
+    workers: config.batchWorkers,
+    onFailure: (cause) => logged.push(String(cause)),
+  });
   const app = createApp({
     config,
     log,
@@ -83,6 +93,7 @@ export async function createTestApp(options: TestAppOptions = {}): Promise<TestA
       throw cause;
     }),
     messages,
+    batches: { store, runner },
     inFlight,
     version: "0.0.0",
     clock: Date.now,
@@ -104,6 +115,7 @@ export async function createTestApp(options: TestAppOptions = {}): Promise<TestA
       return app.fetch(new Request(`http://127.0.0.1:4242${path}`, init));
     },
     async [Symbol.asyncDispose]() {
+      await runner[Symbol.asyncDispose]();
       await app.close();
       database.close();
       await rm(folder, { recursive: true, force: true });
