@@ -171,7 +171,7 @@ def seal(program: bytes, limits: Limits) -> None:
 def narrow(program: bytes, limits: Limits) -> None:
     """Give up starting programs too, for this process and all it starts. Inside the walls of `seal`."""
     if limits.landlock and "landlock" not in limits.without:
-        landlock.forbid_programs()
+        landlock.forbid_programs(limits.landlock)
     if "seccomp" not in limits.without:
         seccomp.install_filter(program)
 

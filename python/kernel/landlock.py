@@ -87,11 +87,17 @@ def restrict(abi: int, *, programs: bool) -> None:
         os.close(rules)
 
 
-def forbid_programs() -> None:
-    """A set of rules on top of the others, with nothing in it but that no file may be executed."""
-    attributes = struct.pack("@Q", EXECUTE)
+def forbid_programs(abi: int) -> None:
+    """A set of rules on top of the others: no file may be executed.
+
+    Every set forbids moving files between folders (REFER) unless it says otherwise; it has to say so again.
+    """
+    refer = FILE_RIGHTS[min(abi, 5)] & REFER
+    attributes = struct.pack("@Q", EXECUTE | refer)
     rules = libc.call("syscall", ctypes.c_long(SYS_CREATE_RULESET), attributes, ctypes.c_size_t(8), 0)
     try:
+        if refer:
+            allow_path(rules, "/", refer)
         libc.call("syscall", ctypes.c_long(SYS_RESTRICT_SELF), rules, 0)
     finally:
         os.close(rules)

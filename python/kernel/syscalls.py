@@ -346,6 +346,7 @@ CALLS: tuple[Call, ...] = (
     Call("process_mrelease", 448, 448, EPERM, "frees other processes' memory"),
     Call("seccomp", 317, 277, EPERM, "own filters with a notifier: more kernel surface than use"),
     Call("landlock_create_ruleset", 444, 444, EPERM, "the session takes programs from itself with it", ALLOW),
+    Call("landlock_add_rule", 445, 445, EPERM, "the same", ALLOW),
     Call("landlock_restrict_self", 446, 446, EPERM, "the same; a process can only bind itself, sixteen times", ALLOW),
     Call("quotactl_fd", 443, 443, EPERM, "quotas"),
     Call("remap_file_pages", 216, 234, EPERM, "old memory maps: many old holes"),

@@ -64,6 +64,20 @@ class Rules(unittest.TestCase):
         open(self.inside + "/file", "w").close()
         self.assertEqual(self.under_rules(lambda: os.rename(self.inside + "/file", self.inside + "/a/file")), 0)
 
+    @unittest.skipIf(landlock.version() < 2, "needs version 2")
+    def test_a_session_gives_up_programs_and_nothing_else(self) -> None:
+        os.mkdir(self.inside + "/b")
+        open(self.inside + "/moved", "w").close()
+
+        def narrowed(action: Callable[[], object]) -> None:
+            landlock.forbid_programs(landlock.version())
+            action()
+
+        run = self.under_rules
+        self.assertEqual(run(lambda: narrowed(lambda: os.execv("/bin/true", ["true"])), programs=True), 13)
+        move = self.inside + "/moved", self.inside + "/b/moved"
+        self.assertEqual(run(lambda: narrowed(lambda: os.rename(*move)), programs=True), 0)
+
     @unittest.skipIf(landlock.version() < 6, "needs version 6")
     def test_nobody_outside_is_signalled_or_connected_to(self) -> None:
         name = f"\0curta-{os.getpid()}"

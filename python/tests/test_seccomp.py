@@ -74,7 +74,7 @@ class Table(unittest.TestCase):
 
     def test_the_profiles_differ_in_starting_programs_and_in_what_takes_that_away(self) -> None:
         differing = {call.name for call in syscalls.CALLS if call.answer_in(True) != call.answer_in(False)}
-        binding = {"landlock_create_ruleset", "landlock_restrict_self"}
+        binding = {"landlock_add_rule", "landlock_create_ruleset", "landlock_restrict_self"}
         self.assertEqual(differing, {"execve", "execveat", *binding})
         self.assertEqual(set(seccomp.PROGRAM_CHECKS), {"prctl"})
 

@@ -10,7 +10,13 @@ import { z } from "zod";
 
 import { GatewayError } from "../errors.ts";
 import type { Protection } from "./probe.ts";
-import type { Container, Containers, DisplayOutput, ExecutionStatus } from "./sandbox.ts";
+import type {
+  Container,
+  Containers,
+  DisplayOutput,
+  ExecuteOptions,
+  ExecutionStatus,
+} from "./sandbox.ts";
 
 export interface AttackResult {
   /** In the checklist of SECURITY.md. */
@@ -57,8 +63,23 @@ const quickReport = z.array(
 
 /** Throws `internal` when the checks give no report. */
 export async function runQuickAttacks(container: Container): Promise<AttackResult[]> {
-  const code = readFileSync(new URL("../../python/kernel/attacks.py", import.meta.url), "utf8");
-  const { status, stdout } = await run(container, code, QUICK_MS_MAX);
+  return readReport(await run(container, readChecks(), QUICK_MS_MAX));
+}
+
+/** The same from a program that a shell command starts: other walls, which leave room for programs only. */
+async function runShellAttacks(container: Container): Promise<AttackResult[]> {
+  const code = `python3 - <<'END_OF_CHECKS'\n${readChecks()}\nEND_OF_CHECKS\n`;
+  const rows = readReport(await run(container, code, QUICK_MS_MAX, "bash"));
+  return rows
+    .filter(({ behind }) => behind !== "no-programs")
+    .map((row) => ({ ...row, name: `${row.name}, from the shell` }));
+}
+
+function readChecks(): string {
+  return readFileSync(new URL("../../python/kernel/attacks.py", import.meta.url), "utf8");
+}
+
+function readReport({ status, stdout }: Outcome): AttackResult[] {
   try {
     const rows = quickReport.parse(JSON.parse(stdout));
     return rows.map(({ answers, ...row }) => ({ ...row, detail: answers.join(", ") }));
@@ -70,16 +91,23 @@ export async function runQuickAttacks(container: Container): Promise<AttackResul
 
 /** Each in a container of its own, which then still has to answer. */
 export async function runSlowAttacks(containers: Containers): Promise<AttackResult[]> {
-  const results: AttackResult[] = [];
+  const results: AttackResult[] = await inContainer(containers, runShellAttacks);
   for (const attack of SLOW) {
-    const container = await containers.create();
-    try {
-      results.push(await carryOut(attack, container));
-    } finally {
-      await containers.delete(container.id).catch(() => {});
-    }
+    results.push(await inContainer(containers, (container) => carryOut(attack, container)));
   }
   return [...results, await meetNeighbour(containers), await compareRandomness(containers)];
+}
+
+async function inContainer<T>(
+  containers: Containers,
+  action: (container: Container) => Promise<T>,
+): Promise<T> {
+  const container = await containers.create();
+  try {
+    return await action(container);
+  } finally {
+    await containers.delete(container.id).catch(() => {});
+  }
 }
 
 /** Throws one sentence naming what came through, unless what holds it was given up or is not required. */
@@ -111,9 +139,14 @@ async function carryOut(attack: SlowAttack, container: Container): Promise<Attac
   return { number, name, behind, held: isHeld(outcome) && answers, detail };
 }
 
-async function run(container: Container, code: string, timeoutMs: number): Promise<Outcome> {
+async function run(
+  container: Container,
+  code: string,
+  timeoutMs: number,
+  language: ExecuteOptions["language"] = "python",
+): Promise<Outcome> {
   const outcome: Outcome = { status: "ok", stdout: "", stdoutLength: 0, outputs: [], files: [] };
-  const options = { code, language: "python", timeoutMs, live: false } as const;
+  const options = { code, language, timeoutMs, live: false };
   for await (const event of container.execute(options, AbortSignal.timeout(timeoutMs + 30_000))) {
     if (event.type === "stdout") {
       outcome.stdoutLength += event.text.length;
