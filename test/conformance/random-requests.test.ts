@@ -269,3 +269,71 @@ test("every answer to an invalid request is a valid error of the client's, or a 
     { numRuns: RUNS },
   );
 });
+
+const query = fc
+  .dictionary(
+    fc.constantFrom("limit", "page", "after_id", "before_id", "ids[]", "group_by", "from"),
+    fc.oneof(fc.constantFrom("1", "0", "-1", "1e9", "page_file_x", "msgbatch_x", ""), fc.string()),
+    { maxKeys: 3, noNullPrototype: true },
+  )
+  .map((fields) => new URLSearchParams(fields).toString());
+
+const id = fc.oneof(
+  fc.constantFrom("x", "file_x", "msgbatch_x", "..", "%00", "a%2Fb"),
+  fc.string({ minLength: 1, maxLength: 30 }).map(encodeURIComponent),
+);
+
+const elsewhere = fc.oneof(
+  fc.record({
+    method: fc.constantFrom("GET", "POST", "DELETE", "PUT"),
+    path: fc.oneof(
+      fc.constantFrom(
+        "/v1/models",
+        "/v1/files",
+        "/v1/messages/batches",
+        "/v1/usage",
+        "/v1/nothing",
+      ),
+      id.map((name) => `/v1/models/${name}`),
+      id.map((name) => `/v1/files/${name}`),
+      id.map((name) => `/v1/files/${name}/content`),
+      id.map((name) => `/v1/messages/batches/${name}`),
+      id.map((name) => `/v1/messages/batches/${name}/results`),
+      id.map((name) => `/v1/messages/batches/${name}/cancel`),
+      id.map((name) => `/v1/containers/${name}`),
+    ),
+    query,
+    body: fc.constant(undefined),
+  }),
+  fc.record({
+    method: fc.constant("POST"),
+    path: fc.constantFrom("/v1/messages/count_tokens", "/v1/messages/batches", "/v1/files"),
+    query,
+    body: fc.oneof(
+      fc.json(),
+      fc
+        .record({
+          requests: fc.array(fc.record({ custom_id: fc.string(), params: fc.jsonValue() })),
+        })
+        .map((value) => JSON.stringify(value)),
+      draws.map(({ request }) => JSON.stringify(request)),
+    ),
+  }),
+);
+
+test("every other path answers as documented or with an error of the client's", async () => {
+  await fc.assert(
+    fc.asyncProperty(elsewhere, async ({ method, path, query: fields, body }) => {
+      const answer = await fetch(`${server.url}${path}?${fields}`, {
+        method,
+        ...(body !== undefined && { body, headers: { "content-type": "application/json" } }),
+      });
+      const text = await answer.text();
+      if (answer.status === 200) return;
+      expect(answer.status, `${method} ${path}: ${text}`).toBeLessThan(500);
+      const { request_id } = ErrorEnvelope.parse(JSON.parse(text));
+      expect(answer.headers.get("request-id")).toBe(request_id);
+    }),
+    { numRuns: 2 * RUNS },
+  );
+});
