@@ -168,6 +168,16 @@ const SETTINGS = {
     fallback: 10,
     why: "As the hosted loop: then the turn ends.",
   },
+  clientToolCalls: {
+    schema: positive,
+    fallback: 500,
+    why: "Calls of the client's tools that the code of one execution may make.",
+  },
+  clientToolSeconds: {
+    schema: positive,
+    fallback: 3600,
+    why: "Code waits this long for the client's tool, and never longer than its container lives.",
+  },
   billing: {
     schema: z.enum(["lesson", "always", "free"]),
     fallback: "lesson",

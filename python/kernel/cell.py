@@ -12,7 +12,6 @@ import ast
 import inspect
 import linecache
 import re
-from collections.abc import Coroutine
 from typing import Any
 
 from IPython.core.async_helpers import get_asyncio_loop
@@ -32,11 +31,13 @@ def run_cell(shell: Shell, code: str, name: str) -> BaseException | None:
             code = shell.transform_cell(code)
         linecache.cache[name] = (len(code), None, code.splitlines(keepends=True), name)
         statements, value = compile_cell(shell, code, name)
-        namespace = shell.user_ns
+        if is_coroutine(statements) or is_coroutine(value):
+            get_asyncio_loop().run_until_complete(run_in_loop(shell, statements, value))
+            return None
         if statements is not None:
-            finish(eval(statements, namespace), statements)
+            eval(statements, shell.user_ns)
         if value is not None:
-            show(shell, finish(eval(value, namespace), value))
+            show(shell, eval(value, shell.user_ns))
     except BaseException as error:
         return error
     return None
@@ -60,12 +61,19 @@ def compile_cell(shell: Shell, code: str, name: str) -> tuple[Any, Any]:
     return statements, value
 
 
-def finish(result: Any, code: Any) -> Any:
-    """Run what has a top-level await to its end."""
-    if code.co_flags & inspect.CO_COROUTINE:
-        coroutine: Coroutine[Any, Any, Any] = result
-        return get_asyncio_loop().run_until_complete(coroutine)
-    return result
+async def run_in_loop(shell: Shell, statements: Any, value: Any) -> None:
+    """Run a cell with a top-level await: all of it, so that create_task works before the first await, too."""
+    if statements is not None:
+        result = eval(statements, shell.user_ns)
+        if is_coroutine(statements):
+            await result
+    if value is not None:
+        result = eval(value, shell.user_ns)
+        show(shell, await result if is_coroutine(value) else result)
+
+
+def is_coroutine(code: Any) -> bool:
+    return code is not None and bool(code.co_flags & inspect.CO_COROUTINE)
 
 
 def show(shell: Shell, value: Any) -> None:

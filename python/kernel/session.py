@@ -33,6 +33,7 @@ from IPython.core import async_helpers
 
 from . import failure, forks, libc
 from .cell import run_cell
+from .client_tools import ClientTools
 from .display import Figures, begin_figures, flush_figures
 from .memory import MemoryMeter
 from .protocol import ChannelClosed, Header, encode_frame, parse, read_request
@@ -82,6 +83,7 @@ class Session:
         self.callbacks: dict[str, list[Callable[[], object]]] = shell.events.callbacks
         self.own_callbacks = {event: len(calls) for event, calls in self.callbacks.items()}
         self.memory = MemoryMeter()
+        self.tools = ClientTools(channel, token, self.send_calls)
 
     def serve(self) -> None:
         """Run cells until the server hangs up."""
@@ -98,6 +100,8 @@ class Session:
                 header, payload = read_request(self.channel, self.token)
             except (ChannelClosed, ValueError):
                 os._exit(0)
+            if "n" not in header:
+                continue  # The answer to a call of a cell that has ended.
             self.collect_ended()
             self.execute(header, payload.decode("utf-8", "replace"))
             self.make_checkpoint()
@@ -126,6 +130,9 @@ class Session:
         self.interrupted = self.interrupt_waits = False
         if handler_of(SIGINT) != self.on_interrupt:
             signal.signal(signal.SIGINT, self.on_interrupt)
+        tools = header.get("tools")
+        if tools:
+            self.tools.declare(shell.user_ns, tools)
         try:
             self.running = True
             self.call_hooks("pre_execute")
@@ -139,6 +146,7 @@ class Session:
         finally:
             self.running = False
         try:
+            self.tools.end_cell()
             self.finish(number, started, cpu)
         except KeyboardInterrupt:
             self.finish(number, started, cpu)
@@ -259,6 +267,18 @@ class Session:
         with self.whole_frames():
             self.send_output()
             self.send(header, payload)
+            self.flush()
+
+    def send_calls(self, calls: list[tuple[int, str, bytes]]) -> None:
+        """Tell the server of calls of the client's tools, after everything that was printed before them."""
+        header = {
+            "t": "calls",
+            "n": self.shell.execution_count,
+            "calls": [(number, name, len(data)) for number, name, data in calls],
+        }
+        with self.whole_frames():
+            self.send_output()
+            self.send(header, b"".join(data for _, _, data in calls))
             self.flush()
 
     @contextlib.contextmanager

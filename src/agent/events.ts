@@ -22,6 +22,14 @@ export type TurnEvent =
   | { type: "tool-use-start"; id: string; name: string; serverTool: boolean }
   /** After each sampling: what the turn has used so far. */
   | { type: "usage"; usage: ModelUsage }
+  /** Code has called a tool of the client's; the turn ends after these. `callerId` is the code's own use. */
+  | {
+      type: "client-call";
+      id: string;
+      name: string;
+      input: Record<string, unknown>;
+      callerId: string;
+    }
   | { type: "tool"; toolUseId: string; name: string; event: ToolEvent }
   | {
       type: "turn-end";

@@ -6,6 +6,7 @@ import type { Container, Containers } from "../sandbox/sandbox.ts";
 import type { Tool } from "../tools/tool.ts";
 import type { TurnEvent } from "./events.ts";
 import { runTurn } from "./loop.ts";
+import { createWaitingExecutions } from "./waiting-executions.ts";
 import type { TurnDeps, TurnFile, TurnRequest } from "./turn.ts";
 
 type Answer =
@@ -131,6 +132,9 @@ function request(
     containerId: null,
     files: [],
     pending: [],
+    codeTools: [],
+    answers: new Map(),
+    callers: new Set(),
     ...more,
   };
 }
@@ -146,6 +150,7 @@ function setup(
     provider,
     containers: more.containers ?? memoryContainers(),
     tools: new Map([["code_execution", tool]]),
+    waiting: createWaitingExecutions(1000),
     executionsPerTurn: more.executionsPerTurn ?? 10,
     newId: (prefix) => `${prefix}_${++ids}`,
   };

@@ -3,17 +3,21 @@
  * has said what it had to say.
  *
  * A turn ends when the model ends it, when it uses a tool that the client runs (server tools used in the
- * same breath then wait for the next request), or when the executions of a turn are used up: the model is
+ * same breath then wait for the next request), when the code of a server tool calls a tool that the client
+ * runs (it sleeps until the next request), or when the executions of a turn are used up: the model is
  * then asked once more without tools, so that the answer ends in words. Every way out goes through one
  * `turn-end`, except errors and the end of the request's signal, which are thrown.
  */
 import { GatewayError } from "../errors.ts";
 import type { ModelRequest, ModelStopReason, ToolResultBlock } from "../providers/provider.ts";
+import type { FunctionCall } from "../sandbox/sandbox.ts";
 import { reject } from "../tools/rejection.ts";
 import type { ToolEvent } from "../tools/tool.ts";
 import type { TurnEvent } from "./events.ts";
 import { sample, startTurn, type SampledUse } from "./sampling.ts";
+import { startToolExecution, type ToolExecution } from "./tool-execution.ts";
 import type { Turn, TurnDeps, TurnRequest } from "./turn.ts";
+import type { WaitingExecution } from "./waiting-executions.ts";
 import { openWorkspace } from "./workspace.ts";
 
 export async function* runTurn(
@@ -24,10 +28,8 @@ export async function* runTurn(
   const turn = await openTurn(request, deps, signal);
   if (request.pending.length > 0) {
     yield* startTurn(turn, turn.usage);
-    yield* runUses(
-      turn,
-      request.pending.map((block) => ({ block, runs: "here", isValid: true })),
-    );
+    const uses = request.pending.map((block) => ({ block, runs: "here" as const, isValid: true }));
+    if (yield* runUses(turn, uses)) return yield* endTurn(turn, "tool_use");
   }
 
   let toolChoice = request.prompt.toolChoice;
@@ -52,7 +54,7 @@ export async function* runTurn(
       );
     }
     if (uses.some((use) => use.runs === "client")) return yield* endTurn(turn, "tool_use");
-    yield* runUses(turn, uses);
+    if (yield* runUses(turn, uses)) return yield* endTurn(turn, "tool_use");
     if (isLast) return yield* endTurn(turn, "end_turn");
     // A forced tool was for the first sampling; forced again, the turn would never end.
     toolChoice = afterFirstSampling(toolChoice);
@@ -60,12 +62,15 @@ export async function* runTurn(
 }
 
 async function openTurn(request: TurnRequest, deps: TurnDeps, signal: AbortSignal): Promise<Turn> {
+  const workspace = await openWorkspace(deps.containers, request.containerId, request.files);
+  const waiting = findWaiting(request, deps);
+  if (waiting !== null) requireAnswers(waiting, request);
   const blocks = request.prompt.messages.flatMap((message) => message.content);
   return {
     request,
     deps,
     signal,
-    workspace: await openWorkspace(deps.containers, request.containerId, request.files),
+    workspace,
     messages: [...request.prompt.messages],
     useIds: new Set(blocks.flatMap((block) => (block.type === "tool_use" ? block.id : []))),
     usage: { inputTokens: 0, outputTokens: 0 },
@@ -74,14 +79,42 @@ async function openTurn(request: TurnRequest, deps: TurnDeps, signal: AbortSigna
   };
 }
 
-/** Runs uses one after the other, in the order the model wrote them, and appends their results. */
-async function* runUses(turn: Turn, uses: readonly SampledUse[]): AsyncGenerator<TurnEvent> {
+/** The execution that this request goes on with, if any. */
+function findWaiting(
+  { containerId, pending }: TurnRequest,
+  { waiting }: TurnDeps,
+): WaitingExecution | null {
+  const found = containerId === null ? null : waiting.find(containerId);
+  return found !== null && pending.some((use) => use.id === found.toolUseId) ? found : null;
+}
+
+function requireAnswers({ calls }: WaitingExecution, { answers }: TurnRequest): void {
+  const missing = [...calls.keys()].filter((id) => !answers.has(id));
+  if (missing.length === 0) return;
+  const problem = "`tool_use` ids were found without `tool_result` blocks immediately after";
+  const rule =
+    "Each `tool_use` block must have a corresponding `tool_result` block in the next message.";
+  throw new GatewayError("invalid_request", `messages: ${problem}: ${missing.join(", ")}. ${rule}`);
+}
+
+/**
+ * Runs uses one after the other, in the order the model wrote them, and appends their results. True when the
+ * code of one waits for the client: it and those behind it are the next request's.
+ */
+async function* runUses(
+  turn: Turn,
+  uses: readonly SampledUse[],
+): AsyncGenerator<TurnEvent, boolean> {
   const results: ToolResultBlock[] = [];
   for (const use of uses) {
     turn.signal.throwIfAborted();
     const { id, name } = use.block;
     let result: (ToolEvent & { type: "result" }) | null = null;
     for await (const event of runUse(turn, use)) {
+      if (event.type === "calls") {
+        yield* event.calls;
+        return true;
+      }
       if (event.type === "result") result = event;
       if (use.runs === "here") yield { type: "tool", toolUseId: id, name, event };
     }
@@ -101,12 +134,35 @@ async function* runUses(turn: Turn, uses: readonly SampledUse[]): AsyncGenerator
   } else {
     turn.messages.push({ role: "user", content: results });
   }
+  return false;
 }
 
-async function* runUse(turn: Turn, use: SampledUse): AsyncGenerator<ToolEvent> {
-  const { request, deps, workspace, signal } = turn;
-  const { name, input } = use.block;
+/** What a tool says, save that the client's calls have become events of the turn, and its last. */
+type UseEvent =
+  | Exclude<ToolEvent, { type: "calls" }>
+  | { type: "calls"; calls: (TurnEvent & { type: "client-call" })[] };
+
+async function* runUse(turn: Turn, use: SampledUse): AsyncGenerator<UseEvent> {
+  const { request, deps, workspace } = turn;
+  const { id, name, input } = use.block;
   const tool = deps.tools.get(name);
+  if (findWaiting(request, deps)?.toolUseId === id) {
+    const waiting = deps.waiting.take(request.containerId ?? "");
+    for (const [callId, call] of waiting?.calls ?? []) {
+      const answer = request.answers.get(callId);
+      if (answer !== undefined)
+        call.answer({ outcome: answer.isError ? "error" : "result", text: answer.text });
+    }
+    if (waiting !== null) yield* follow(turn, use, waiting.execution);
+    return;
+  }
+  if (request.callers.has(id)) {
+    yield* reject(
+      "unavailable",
+      "The code that called these tools does not wait any more: it was stopped, or its container was replaced. Run it again if it is still needed.",
+    );
+    return;
+  }
   if (turn.executions >= deps.executionsPerTurn) {
     const limit = `The limit of ${deps.executionsPerTurn} executions for one answer is reached.`;
     yield* reject("too_many_requests", `${limit} Answer with what is known so far.`);
@@ -122,8 +178,48 @@ async function* runUse(turn: Turn, use: SampledUse): AsyncGenerator<ToolEvent> {
   } else if (!use.isValid) {
     yield* reject("invalid_tool_input", "The input of the tool was not a JSON object.");
   } else {
-    yield* tool.run(input, { container: () => workspace.container(), signal });
+    yield* follow(
+      turn,
+      use,
+      startToolExecution(tool, input, () => workspace.container()),
+    );
   }
+}
+
+/** Passes on what an execution says until it ends or has to wait for the client. */
+async function* follow(
+  turn: Turn,
+  use: SampledUse,
+  execution: ToolExecution,
+): AsyncGenerator<UseEvent> {
+  let isLeft = true;
+  execution.attach(turn.signal);
+  try {
+    for (let event = await execution.next(); event !== null; event = await execution.next()) {
+      if (event.type !== "calls") {
+        yield event;
+        continue;
+      }
+      const toolUseId = use.block.id;
+      const calls = new Map(event.calls.map((call) => [turn.deps.newId("toolu"), call]));
+      turn.deps.waiting.put(await turn.workspace.container(), { toolUseId, calls, execution });
+      isLeft = false;
+      yield { type: "calls", calls: [...calls].map((call) => toClientCall(toolUseId, ...call)) };
+      return;
+    }
+    isLeft = false;
+  } finally {
+    execution.detach();
+    if (isLeft) execution.leave();
+  }
+}
+
+function toClientCall(
+  callerId: string,
+  id: string,
+  { name, input }: FunctionCall,
+): TurnEvent & { type: "client-call" } {
+  return { type: "client-call", id, name, input, callerId };
 }
 
 function* endTurn(

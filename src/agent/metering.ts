@@ -148,6 +148,8 @@ class ExecutionMeter {
       case "file":
         this.#bytesOut += event.file.bytes.length;
         return;
+      case "calls":
+        return;
       case "done":
         this.end = event;
     }

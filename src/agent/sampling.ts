@@ -154,7 +154,10 @@ function remainingTokens({ request, usage }: Turn): number {
 function startUse(turn: Turn, name: string, givenId: string): SampledUse {
   const { request, deps, useIds } = turn;
   const isHere = request.serverTools.includes(name) && deps.tools.has(name);
-  const isClient = request.clientTools.some((tool) => tool.name === name);
+  // A model may call a function of its code by itself; the client can run that as well.
+  const isClient = [...request.clientTools, ...request.codeTools].some(
+    (tool) => tool.name === name,
+  );
   const isUsable = !isHere && /^[\w-]{1,64}$/.test(givenId) && !useIds.has(givenId);
   const id = isUsable ? givenId : deps.newId(isHere ? "srvtoolu" : "toolu");
   useIds.add(id);

@@ -10,6 +10,7 @@ import type {
 } from "../providers/provider.ts";
 import type { Containers } from "../sandbox/sandbox.ts";
 import type { Tool } from "../tools/tool.ts";
+import type { WaitingExecutions } from "./waiting-executions.ts";
 import type { Workspace } from "./workspace.ts";
 
 /** A file of the conversation that belongs into the workspace. */
@@ -20,11 +21,19 @@ export interface TurnFile {
   isNew: boolean;
 }
 
+/** What the client's last message says to a call. */
+export interface CallAnswer {
+  text: string;
+  isError: boolean;
+}
+
 export interface TurnRequest {
   /** What the model is asked, before tools and files are added. */
   prompt: Omit<ModelRequest, "tools" | "attachments">;
   /** Tools that the client runs; a use of one ends the turn. */
   clientTools: ModelTool[];
+  /** Tools that the client runs and that only code may call; the model is told of them as functions. */
+  codeTools: ModelTool[];
   /** Names of the tools that Curta runs. */
   serverTools: string[];
   containerId: string | null;
@@ -34,6 +43,10 @@ export interface TurnRequest {
    * asked. The messages then end with that assistant message, or with the client's own tool results.
    */
   pending: ToolUseBlock[];
+  /** By the id of the `tool_use` that they answer; whether code or the model had made it. */
+  answers: ReadonlyMap<string, CallAnswer>;
+  /** Uses of server tools whose code has called the client's tools. */
+  callers: ReadonlySet<string>;
 }
 
 export interface TurnDeps {
@@ -41,6 +54,8 @@ export interface TurnDeps {
   containers: Containers;
   /** The tools that Curta runs, by name. */
   tools: ReadonlyMap<string, Tool>;
+  /** Code that waits for the client, from one request to the next. */
+  waiting: WaitingExecutions;
   executionsPerTurn: number;
   /** A fresh id with that prefix: `srvtoolu_…`. */
   newId: (prefix: string) => string;

@@ -125,6 +125,9 @@ export async function* runExecution(
         }
         break;
       }
+      // Only an execution with functions makes calls, and none is given any here.
+      case "calls":
+        break;
       case "done": {
         const { status, return_code, error, usage, truncated, notice } = event;
         const data: Execution = {

@@ -11,6 +11,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { runTurn } from "../agent/loop.ts";
+import { createWaitingExecutions, type WaitingExecutions } from "../agent/waiting-executions.ts";
 import { meterTurn } from "../agent/metering.ts";
 import type { Config } from "../config.ts";
 import { GatewayError } from "../errors.ts";
@@ -45,6 +46,7 @@ export type MessagesConfig = Pick<
   | "answerMb"
   | "attachmentMb"
   | "billing"
+  | "clientToolSeconds"
   | "executionsPerTurn"
   | "filesMb"
   | "imagePixelsPerToken"
@@ -75,6 +77,7 @@ const FIRST_EVENT_WAIT_MS = 20_000;
 
 export function createMessagesHandler(deps: MessagesDeps): MessagesHandler {
   const { config, clock, log } = deps;
+  const waiting = createWaitingExecutions(config.clientToolSeconds * 1000);
   let inFlight = 0;
 
   return async function handle(request, { requestId }) {
@@ -111,7 +114,7 @@ export function createMessagesHandler(deps: MessagesDeps): MessagesHandler {
         },
         files: deps.files,
       });
-      const events = runRequest(parsed, deps, requestId, span.signal);
+      const events = runRequest(parsed, { ...deps, waiting }, requestId, span.signal);
       if (!parsed.stream) {
         const message = await collectMessage(events);
         finish("whole");
@@ -143,16 +146,17 @@ const STREAM_HEADERS = {
 };
 
 function runRequest(
-  { turn, rendering }: MessagesRequest,
-  deps: MessagesDeps,
+  { turn, rendering, caller }: MessagesRequest,
+  deps: MessagesDeps & { waiting: WaitingExecutions },
   requestId: string,
   signal: AbortSignal,
 ): AsyncGenerator<WireEvent, void> {
-  const { config, provider, containers, files, ledger, log } = deps;
+  const { config, provider, containers, files, ledger, log, waiting } = deps;
   const tool = createCodeExecutionTool({
     timeoutMs: config.timeoutSeconds * 1000,
     resultCharacters: config.resultCharacters,
     answerBytes: config.answerMb * MIB,
+    functions: turn.codeTools,
     save: rendering.showsFileIds && files !== undefined ? (file) => files.save(file) : undefined,
     onFailure: (err) => log.error({ requestId, err }, "code execution failed"),
   });
@@ -162,6 +166,7 @@ function runRequest(
       provider,
       containers,
       tools: new Map([[tool.definition.name, tool]]),
+      waiting,
       executionsPerTurn: config.executionsPerTurn,
       newId,
     },
@@ -175,7 +180,7 @@ function runRequest(
     priceList: { policy: config.billing, imagePixelsPerToken: config.imagePixelsPerToken },
     record: (record) => ledger.append(toMessageEntry(messageId, record)),
   });
-  return encodeTurn(metered, { messageId, rendering });
+  return encodeTurn(metered, { messageId, rendering, caller });
 }
 
 interface Span {

@@ -26,6 +26,7 @@ export type KernelEvent =
       line: number | null;
       variables: string[];
     }
+  | { type: "calls"; number: number; calls: KernelCall[] }
   | {
       type: "done";
       number: number;
@@ -40,6 +41,15 @@ export type KernelEvent =
       rollback: boolean;
     };
 
+/** A call of a function outside, as the code made it. */
+export interface KernelCall {
+  id: number;
+  name: string;
+  /** Null when it is not a JSON object, is too large or too deep. */
+  input: Record<string, unknown> | null;
+  bytes: number;
+}
+
 const MIME = /^[a-z0-9][a-z0-9.+-]{0,63}\/[a-z0-9][a-z0-9.+-]{0,126}$/;
 const BINARY =
   /^(image\/(png|jpeg|gif|webp|bmp|tiff)|application\/(pdf|octet-stream)|audio\/|video\/)/;
@@ -49,6 +59,9 @@ const text = (most: number) => z.string().transform((value) => value.slice(0, mo
 /** An array whose length is checked before its elements: half a million bad ones cost half a second. */
 const few = <T extends z.ZodType>(most: number, element: T) =>
   z.array(z.unknown()).max(most).pipe(z.array(element));
+
+/** In one frame; `clientToolCalls` bounds those of a cell. */
+const CALLS_MAX = 10_000;
 
 const frames = z.discriminatedUnion("t", [
   z.object({ t: z.literal("ready") }),
@@ -67,6 +80,11 @@ const frames = z.discriminatedUnion("t", [
     traceback: text(50_000),
     line: z.number().int().positive().max(1e7).nullable().catch(null),
     variables: few(20, text(300)).optional(),
+  }),
+  z.object({
+    t: z.literal("calls"),
+    n: count.int(),
+    calls: few(CALLS_MAX, z.tuple([count.int(), text(200), count.int()])),
   }),
   z.object({
     t: z.literal("done"),
@@ -118,6 +136,8 @@ export function parseKernelFrame(
         line: frame.line,
         variables: frame.variables ?? [],
       };
+    case "calls":
+      return { type: "calls", number: frame.n, calls: toCalls(frame.calls, payload) };
     case "done":
       return {
         type: "done",
@@ -132,6 +152,32 @@ export function parseKernelFrame(
         truncated: frame.truncated,
         rollback: frame.rollback,
       };
+  }
+}
+
+function toCalls(calls: [number, string, number][], payload: Buffer): KernelCall[] {
+  let position = 0;
+  return calls.map(([id, name, length]) => {
+    const input = payload.subarray(position, position + length);
+    position += length;
+    if (input.length !== length) throw new ChannelError("a call shorter than it says");
+    return { id, name, input: toInput(input), bytes: length };
+  });
+}
+
+const INPUT_BYTES_MAX = 1 << 20;
+/** A request may be nested a hundred levels deep, and the client puts these inside its messages. */
+const INPUT_DEPTH = 64;
+
+function toInput(bytes: Buffer): Record<string, unknown> | null {
+  if (bytes.length > INPUT_BYTES_MAX) return null;
+  try {
+    const value: unknown = JSON.parse(bytes.toString("utf8"));
+    const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
+    return isObject && isShallow(value, INPUT_DEPTH) ? (value as Record<string, unknown>) : null;
+  } catch {
+    // Not being JSON is the answer here, not a failure.
+    return null;
   }
 }
 

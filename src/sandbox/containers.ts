@@ -34,6 +34,8 @@ interface Entry {
   waiting: number;
   /** Shell commands so far. */
   commands: number;
+  /** Ends the execution that waits for answers to its calls; null while there is none. */
+  dismiss: (() => Promise<void>) | null;
   container: Container;
 }
 
@@ -83,6 +85,7 @@ export function createContainers(
       tail: Promise.resolve(),
       waiting: 0,
       commands: 0,
+      dismiss: null,
       container: {
         id,
         get createdAt() {
@@ -112,11 +115,33 @@ export function createContainers(
       if (options.language === "bash") {
         entry.commands += 1;
         yield* runCommand(entry.keeper, { ...options, number: entry.commands }, limits, signal);
-      } else yield* entry.session.run(options, signal);
+      } else yield* runCell(entry, options, release, signal);
     } finally {
       entry.lastUsedMs = now();
       release();
       if (!entry.session.alive) remove(entry);
+    }
+  }
+
+  async function* runCell(
+    entry: Entry,
+    options: ExecuteOptions,
+    release: () => void,
+    signal: AbortSignal,
+  ): AsyncGenerator<ExecutionEvent> {
+    const run = entry.session.run(options, signal);
+    const dismiss = async () => {
+      await run.return();
+      release();
+    };
+    try {
+      for await (const event of run) {
+        if (event.type === "calls") entry.dismiss = dismiss;
+        yield event;
+        if (entry.dismiss === dismiss) entry.dismiss = null;
+      }
+    } finally {
+      if (entry.dismiss === dismiss) entry.dismiss = null;
     }
   }
 
@@ -129,14 +154,19 @@ export function createContainers(
         { retryAfterSeconds: 5 },
       );
     }
+    const { dismiss } = entry;
+    entry.dismiss = null;
+    await dismiss?.();
     const before = entry.tail;
     let leave: () => void = () => {};
     entry.tail = new Promise((resolve) => {
       leave = resolve;
     });
     entry.waiting += 1;
+    let isInside = true;
     const release = () => {
-      entry.waiting -= 1;
+      if (isInside) entry.waiting -= 1;
+      isInside = false;
       leave();
     };
     await before;
@@ -177,7 +207,12 @@ export function createContainers(
   }
 
   function isExpired(entry: Entry): boolean {
-    return entry.waiting === 0 && now() - entry.lastUsedMs > idleMs;
+    return isIdle(entry) && now() - entry.lastUsedMs > idleMs;
+  }
+
+  /** Code that waits for somebody outside keeps nobody busy. */
+  function isIdle(entry: Entry): boolean {
+    return entry.waiting === 0 || entry.dismiss !== null;
   }
 
   function sweep(): void {
@@ -188,7 +223,7 @@ export function createContainers(
 
   function makeRoom(): void {
     const idle = [...entries.values()]
-      .filter((entry) => entry.waiting === 0 && now() - entry.lastUsedMs >= EVICT_AFTER_IDLE_MS)
+      .filter((entry) => isIdle(entry) && now() - entry.lastUsedMs >= EVICT_AFTER_IDLE_MS)
       .toSorted((one, other) => one.lastUsedMs - other.lastUsedMs);
     const oldest = idle[0];
     if (oldest === undefined) {

@@ -60,6 +60,7 @@ export async function startSandbox(
     // The keeper holds them twice while it sends them, inside the container's own memory.
     collectBytes: (config.filesMb << 20) / 2,
     memoryMb: config.memoryMb,
+    calls: config.clientToolCalls,
     without,
   };
   const pool = await createPool({

@@ -39,6 +39,35 @@ export interface OutputFile {
   displayed: boolean;
 }
 
+/** What the client said to a call; `timeout` when it said nothing in time. */
+export interface FunctionAnswer {
+  outcome: "result" | "error" | "timeout";
+  text: string;
+}
+
+/**
+ * Code has called one of its functions and waits for the answer. The name is a declared one and the input
+ * a JSON object of bounded size and depth, but what they say is the code's.
+ */
+export interface FunctionCall {
+  name: string;
+  input: Record<string, unknown>;
+  /** Once; later answers, and those to code that has ended, do nothing. */
+  answer(answer: FunctionAnswer): void;
+}
+
+/** A function of the code that somebody outside answers. */
+export interface CodeFunction {
+  /** As calls name it. */
+  name: string;
+  /** As Python calls it: an identifier. */
+  functionName: string;
+  /** For `help()`. */
+  doc: string;
+  /** In order, for code that gives values instead of a dict. */
+  parameters: readonly string[];
+}
+
 /**
  * Events of one execution, in the order the code caused them. Exactly one `done` closes the stream.
  * Consecutive output of one stream may be split at any character, never inside one.
@@ -48,6 +77,8 @@ export type ExecutionEvent =
   | { type: "stderr"; text: string }
   | { type: "output"; output: DisplayOutput }
   | { type: "file"; file: OutputFile }
+  /** Made together. While one of them has no answer the time limit stands still. */
+  | { type: "calls"; calls: FunctionCall[] }
   | {
       type: "done";
       status: ExecutionStatus;
@@ -66,6 +97,8 @@ export interface ExecuteOptions {
   timeoutMs: number;
   /** Deliver stdout and stderr while the code runs; otherwise they may come with `done`. */
   live: boolean;
+  /** What the code can call; without any there are no `calls`. */
+  functions?: readonly CodeFunction[];
 }
 
 export interface WorkspaceFile {
@@ -82,7 +115,10 @@ export interface Container {
   readonly expiresAt: Date;
   /**
    * Runs Python in the container's session, or a command in a fresh shell beside it: both see the same files,
-   * a shell keeps nothing else. When `signal` aborts, the code is stopped and the iteration ends with a `done`. */
+   * a shell keeps nothing else. When `signal` aborts, the code is stopped and the iteration ends with a `done`.
+   * Code that waits for answers to its `calls` makes way for the next execution: it is stopped, and its
+   * iteration ends without a `done`.
+   */
   execute(options: ExecuteOptions, signal: AbortSignal): AsyncIterable<ExecutionEvent>;
   /** Throws `invalid_request` for a path that leaves the workspace or a file over the limits. */
   writeFile(path: string, bytes: Uint8Array): Promise<void>;

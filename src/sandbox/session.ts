@@ -23,7 +23,8 @@ import { parseKernelFrame, type KernelEvent } from "../kernel/protocol.ts";
 import { collectFiles } from "./collected-files.ts";
 import type { Keeper, KeeperEvent } from "./keeper.ts";
 import type { Layers } from "./layers.ts";
-import type { ExecutionError, ExecutionEvent, ExecutionStatus } from "./sandbox.ts";
+import { createCalls, type Calls } from "./calls.ts";
+import type { CodeFunction, ExecutionError, ExecutionEvent, ExecutionStatus } from "./sandbox.ts";
 
 export interface SessionLimits {
   outputBytes: number;
@@ -34,6 +35,8 @@ export interface SessionLimits {
   /** All files of one cell together. */
   collectBytes: number;
   memoryMb: number;
+  /** Calls of functions in one cell. */
+  calls: number;
   /** See layers.ts: empty but for tests. */
   without: Layers;
 }
@@ -42,6 +45,7 @@ export interface CellOptions {
   code: string;
   timeoutMs: number;
   live: boolean;
+  functions?: readonly CodeFunction[];
 }
 
 export interface Session {
@@ -50,7 +54,7 @@ export interface Session {
   /** True until the container has ended for good. */
   readonly alive: boolean;
   /** Runs one cell; the caller makes sure that it is the only one. */
-  run(options: CellOptions, signal: AbortSignal): AsyncIterable<ExecutionEvent>;
+  run(options: CellOptions, signal: AbortSignal): AsyncGenerator<ExecutionEvent, void>;
   close(): void;
 }
 
@@ -58,6 +62,8 @@ export interface Session {
 const DISPLAYS_TOTAL = 4;
 /** After this an answer is most likely not to come soon, so what is printed is sent on as it comes. */
 const WATCH_AFTER_MS = 60;
+/** However little is left, code that has got its answers can do something with them. */
+const CLOCK_MS_MIN = 500;
 /** Time that an interrupted cell has to end by itself. */
 const INTERRUPT_GRACE_MS = 700;
 /** Time that a checkpoint has to take over. */
@@ -82,6 +88,12 @@ interface Cell {
   emit(event: ExecutionEvent): void;
   finish(event: ExecutionEvent): void;
   startedAt: number;
+  calls: Calls;
+  /** Milliseconds of its time that are left; counted down from `clockFrom` while nobody waits for answers. */
+  leftMs: number;
+  clockFrom: number;
+  /** Spent waiting for answers. */
+  waitedMs: number;
   seen: [number, number];
   decoders: [StringDecoder, StringDecoder];
   displays: number;
@@ -169,7 +181,10 @@ export function createSession(
     },
   };
 
-  async function* run(options: CellOptions, signal: AbortSignal): AsyncGenerator<ExecutionEvent> {
+  async function* run(
+    options: CellOptions,
+    signal: AbortSignal,
+  ): AsyncGenerator<ExecutionEvent, void> {
     await interruptDone;
     for (let wait = recovering; wait !== null; wait = recovering) await wait.promise;
     if (!alive) throw new GatewayError("not_found", newsBetween ?? "The container has ended.");
@@ -221,6 +236,13 @@ export function createSession(
       emit,
       finish,
       startedAt: performance.now(),
+      calls: createCalls(options.functions ?? [], limits.calls, (id, { outcome, text }) => {
+        sendFrame({ call: id, outcome }, Buffer.from(text));
+        if (started.calls.open === 0) resumeClock(started);
+      }),
+      leftMs: options.timeoutMs,
+      clockFrom: performance.now(),
+      waitedMs: 0,
       seen: [0, 0],
       decoders: [new StringDecoder("utf8"), new StringDecoder("utf8")],
       displays: 0,
@@ -242,13 +264,52 @@ export function createSession(
     // The death that belongs to it came before, or belongs to this cell now.
     started.restored = restoredEarly;
     restoredEarly = false;
-    channel.write(Buffer.concat([token, encodeFrame({ n: number }, Buffer.from(options.code))]));
+    const tools = options.functions?.map(({ name, functionName, doc, parameters }) => {
+      return { name, function: functionName, doc, parameters };
+    });
+    sendFrame(
+      tools === undefined ? { n: number } : { n: number, tools },
+      Buffer.from(options.code),
+    );
     setPhase(options.timeoutMs, () => stop("timeout"));
+    watchSoon(started);
+    return started;
+  }
+
+  function sendFrame(header: object, payload: Uint8Array): void {
+    if (alive) channel.write(Buffer.concat([token, encodeFrame(header, payload)]));
+  }
+
+  function watchSoon(watched: Cell): void {
     watchTimer = setTimeout(() => {
       watching = true;
-      keeper.tell("watch", { live: options.live, cell: started.number });
+      keeper.tell("watch", { live: watched.options.live, cell: watched.number });
     }, WATCH_AFTER_MS);
-    return started;
+  }
+
+  function watchNoMore(): void {
+    clearTimeout(watchTimer);
+    if (watching) keeper.tell("rest");
+    watching = false;
+  }
+
+  /** The code waits for somebody outside, for minutes perhaps: its time limit does not. */
+  function pauseClock(waiting: Cell): void {
+    if (waiting.stop !== null || waiting.death !== null || waiting.clockFrom === 0) return;
+    setPhase(0, null);
+    watchNoMore();
+    waiting.leftMs -= performance.now() - waiting.clockFrom;
+    waiting.clockFrom = 0;
+    waiting.waitedMs -= performance.now();
+  }
+
+  function resumeClock(waiting: Cell): void {
+    if (cell !== waiting || waiting.clockFrom !== 0) return;
+    waiting.waitedMs += performance.now();
+    waiting.clockFrom = performance.now();
+    if (waiting.stop !== null || waiting.death !== null) return;
+    setPhase(Math.max(waiting.leftMs, CLOCK_MS_MIN), () => stop("timeout"));
+    watchSoon(waiting);
   }
 
   /** First the soft way, then the hard one, then the last one. */
@@ -295,9 +356,20 @@ export function createSession(
         };
         cell.variables = event.variables;
         return;
+      case "calls":
+        onCalls(event);
+        return;
       case "done":
         onDone(event);
     }
+  }
+
+  function onCalls(event: Extract<KernelEvent, { type: "calls" }>): void {
+    if (cell === null || event.number !== cell.number || cell.done !== null) return;
+    const calls = cell.calls.take(event.calls);
+    if (calls.length === 0) return;
+    pauseClock(cell);
+    cell.emit({ type: "calls", calls });
   }
 
   function onRestored(lastCell: number): void {
@@ -462,9 +534,9 @@ export function createSession(
     // Of a cell that was ended from outside the traceback shows the stack.
     if (report !== "" && !ended.killed) ended.emit({ type: "stderr", text: report });
     setPhase(0, null);
-    clearTimeout(watchTimer);
-    if (watching) keeper.tell("rest");
-    watching = false;
+    watchNoMore();
+    ended.calls.close();
+    if (ended.clockFrom === 0) ended.waitedMs += performance.now();
     cell = null;
     const { done } = ended;
     ended.finish({
@@ -474,7 +546,7 @@ export function createSession(
       return_code:
         status === "ok" ? 0 : done?.code || (ended.death?.signal ? 128 + ended.death.signal : 1),
       usage: {
-        wall_ms: Math.round((performance.now() - ended.startedAt) * 1000) / 1000,
+        wall_ms: Math.round((performance.now() - ended.startedAt - ended.waitedMs) * 1000) / 1000,
         cpu_ms: done?.cpuMs ?? 0,
         peak_memory_bytes: Math.max(done?.peakBytes ?? 0, ended.memoryBytes),
       },

@@ -8,8 +8,10 @@
 import { z } from "zod";
 
 import { GatewayError } from "../errors.ts";
+import { describeFunctions, toCodeFunctions } from "./code-functions.ts";
 import { createOutputFold, toModelContent } from "./execution-output.ts";
 import { reject } from "./rejection.ts";
+import type { ModelTool } from "../providers/provider.ts";
 import type { FileStore, RejectionCode, Tool, ToolContext, ToolEvent } from "./tool.ts";
 
 export interface CodeExecutionOptions {
@@ -18,6 +20,8 @@ export interface CodeExecutionOptions {
   resultCharacters: number;
   /** Bound on what the client is sent of one execution. */
   answerBytes: number;
+  /** The client's tools that the code can call. */
+  functions?: readonly ModelTool[];
   /** Keeps files and charts under ids, for renderings that show ids instead of the bytes. */
   save?: FileStore["save"];
   /** Told of failures that are not the model's, before it reads a general sentence. */
@@ -32,7 +36,10 @@ export function createCodeExecutionTool(options: CodeExecutionOptions): Tool {
   return {
     definition: {
       name: "code_execution",
-      description: describeTool(options.timeoutMs / 1000),
+      description: [
+        describeTool(options.timeoutMs / 1000),
+        ...describeFunctions(options.functions ?? []),
+      ].join("\n\n"),
       input_schema: {
         type: "object",
         properties: { code: { type: "string", description: "The Python code to run." } },
@@ -69,12 +76,19 @@ async function* runCode(
   const { timeoutMs, answerBytes, resultCharacters } = options;
   const fold = createOutputFold({ timeoutMs, bytesMax: answerBytes });
   const fileIds: string[] = [];
+  const functions = options.functions?.length ? toCodeFunctions(options.functions) : undefined;
+  let hasEnded = false;
   try {
     const container = await context.container();
     for await (const event of container.execute(
-      { code, language: "python", timeoutMs, live: true },
+      { code, language: "python", timeoutMs, live: true, functions },
       context.signal,
     )) {
+      if (event.type === "calls") {
+        yield event;
+        continue;
+      }
+      if (event.type === "done") hasEnded = true;
       yield { type: "execution", event };
       const file = fold.add(event);
       if (file === null || options.save === undefined) continue;
@@ -89,6 +103,13 @@ async function* runCode(
     context.signal.throwIfAborted();
     if (!(cause instanceof GatewayError)) options.onFailure?.(cause);
     yield* reject(...toRejection(cause));
+    return;
+  }
+  if (!hasEnded) {
+    yield* reject(
+      "unavailable",
+      "The code was stopped while it waited for a tool: another call came.",
+    );
     return;
   }
   const output = fold.finish(fileIds);

@@ -157,6 +157,8 @@ export function createOutputFold({ timeoutMs, bytesMax }: OutputFoldOptions): Ou
           return addDisplay(event.output);
         case "file":
           return addFile(event.file);
+        case "calls":
+          return null;
         case "done":
           addEnd(event);
           return null;

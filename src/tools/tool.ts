@@ -6,7 +6,7 @@
  * run that is not aborted ends in exactly one `result`; a `rejected` comes right before its `result`.
  */
 import type { ModelTool, TextBlock, ImageBlock } from "../providers/provider.ts";
-import type { Container, ExecutionEvent, OutputFile } from "../sandbox/sandbox.ts";
+import type { Container, ExecutionEvent, FunctionCall, OutputFile } from "../sandbox/sandbox.ts";
 import type { ExecutionOutput } from "./execution-output.ts";
 
 export interface ToolContext {
@@ -18,6 +18,11 @@ export interface ToolContext {
 /** What the client is told of a use: execution events as they happen, then what the model reads. */
 export type ToolEvent =
   | { type: "execution"; event: ExecutionEvent }
+  /**
+   * The code waits for the client to run these. The caller may put the iteration aside for as long as that
+   * takes, answer them, and go on with it.
+   */
+  | { type: "calls"; calls: FunctionCall[] }
   /** The tool did not run: `error_code` as the Messages API has it. */
   | { type: "rejected"; errorCode: RejectionCode; message: string }
   | {

@@ -38,8 +38,8 @@ async function* each<Item>(items: readonly Item[]): AsyncGenerator<Item> {
 
 async function encode(events: TurnEvent[], rendering: Rendering = lesson): Promise<WireEvent[]> {
   const encoded: WireEvent[] = [];
-  for await (const event of encodeTurn(each(events), { messageId: "msg_1", rendering }))
-    encoded.push(event);
+  const options = { messageId: "msg_1", rendering, caller: null };
+  for await (const event of encodeTurn(each(events), options)) encoded.push(event);
   return encoded;
 }
 

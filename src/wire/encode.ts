@@ -13,6 +13,7 @@ import type { ToolEvent } from "../tools/tool.ts";
 import type { Rejection, Rendering } from "./code-execution/rendering.ts";
 import type {
   BlockDelta,
+  CallerType,
   ContentBlock,
   ResultContent,
   WireContainer,
@@ -24,6 +25,8 @@ import type {
 export interface EncodeOptions {
   messageId: string;
   rendering: Rendering;
+  /** How code that calls the client's tools is named; null where it cannot. */
+  caller: CallerType | null;
 }
 
 interface OpenBlock {
@@ -44,6 +47,7 @@ export async function* encodeTurn(
 export function createEncoder({
   messageId,
   rendering,
+  caller,
 }: EncodeOptions): (event: TurnEvent) => Generator<WireEvent> {
   let index = 0;
   let open: OpenBlock | null = null;
@@ -105,6 +109,7 @@ export function createEncoder({
   function* addToolEvent(toolUseId: string, event: ToolEvent): Generator<WireEvent> {
     switch (event.type) {
       case "execution":
+      case "calls":
         return;
       case "rejected":
         rejection = { errorCode: event.errorCode, message: event.message };
@@ -172,9 +177,18 @@ export function createEncoder({
             id: event.id,
             name: event.name,
             input: {},
+            ...(caller !== null && (!event.serverTool || event.name === "code_execution")
+              ? { caller: { type: "direct" } }
+              : {}),
           }),
         );
         break;
+      case "client-call": {
+        const { id, name, input, callerId } = event;
+        const by = { type: caller ?? "code_execution_20260120", tool_id: callerId };
+        yield* addWhole({ type: "tool_use", id, name, input, caller: by });
+        break;
+      }
       case "tool-use-delta":
         yield* addInput(event.partialJson);
         break;

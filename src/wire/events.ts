@@ -64,11 +64,18 @@ export interface ThinkingContent {
   signature: string;
 }
 
+/** The version whose name stands for code that calls a tool; clients know no others. */
+export type CallerType = "code_execution_20250825" | "code_execution_20260120";
+
+export type Caller = { type: "direct" } | { type: CallerType; tool_id: string };
+
 export interface UseContent {
   type: "tool_use" | "server_tool_use";
   id: string;
   name: string;
   input: Record<string, unknown>;
+  /** Where code can call tools: whether it was the model or the code. */
+  caller?: Caller;
 }
 
 export interface LessonResult {

@@ -7,6 +7,9 @@
  * behind the use they belong to, wherever they came: a deferred tool's result stands in the answer after
  * the next request. Results without an id go to the first use that has none, else to the last one.
  *
+ * Calls that code made are between code and client: they and their results are not shown to the model. What
+ * the last message says to them is handed to the turn, for the code that waits for it.
+ *
  * A server use that is left unanswered is *pending* when it ends the conversation: the turn begins with
  * it. Anywhere else the client lost its result, and the model is told so. A client's use must be answered.
  */
@@ -22,6 +25,7 @@ import { toModelContent, type OutputPart } from "../tools/execution-output.ts";
 import type { Attachments, BlockPlace } from "./attachments.ts";
 import { fromLessonBlock } from "./code-execution/lesson.ts";
 import { fromNativeBlock } from "./code-execution/native.ts";
+import type { CallAnswer } from "../agent/turn.ts";
 import type { WireBlock, WireMessage, WireToolResult } from "./schema.ts";
 
 export interface History {
@@ -29,6 +33,10 @@ export interface History {
   system: TextBlock[];
   messages: ModelMessage[];
   pending: ToolUseBlock[];
+  /** Results of the last message, by the id of their use. */
+  answers: ReadonlyMap<string, CallAnswer>;
+  /** Server uses whose code has called tools. */
+  callers: ReadonlySet<string>;
 }
 
 interface Use {
@@ -69,6 +77,10 @@ export function toHistory(
   const system: TextBlock[] = [];
   const messages: ModelMessage[] = [];
   const uses = new Map<string, Use>();
+  /** Calls that code made, with the position of their message; null once they are answered. */
+  const calls = new Map<string, number | null>();
+  const callers = new Set<string>();
+  const answers = new Map<string, CallAnswer>();
   const serverUses: Use[] = [];
   const withServerUses = new Set<ModelMessage>();
   /** Results stand first in their message. */
@@ -89,13 +101,21 @@ export function toHistory(
     }
     for (const [index, block] of blocks.entries()) {
       const place = { path: `messages.${from}.content.${index}`, isNew: from > lastAssistant };
+      if (block.type === "tool_result" && from > lastAssistant)
+        answers.set(block.tool_use_id, toAnswer(block));
       if (role === "system") system.push(systemText(block, place));
       else addBlock(block, role, from, place);
     }
   }
   fillResults();
   const pending = settle();
-  return { system, messages: messages.filter((message) => message.content.length > 0), pending };
+  return {
+    system,
+    messages: messages.filter((message) => message.content.length > 0),
+    pending,
+    answers,
+    callers,
+  };
 
   function addBlock(
     block: WireBlock,
@@ -149,11 +169,17 @@ export function toHistory(
     from: number,
     place: BlockPlace,
   ): void {
-    if (uses.has(block.id)) {
+    if (uses.has(block.id) || calls.has(block.id)) {
       throw new GatewayError(
         "invalid_request",
         `${place.path}: \`tool_use\` ids must be unique, ${block.id} is there twice.`,
       );
+    }
+    if (isMadeByCode(block)) {
+      // What code had of a server's tool is in its output.
+      calls.set(block.id, block.type === "tool_use" ? from : null);
+      if (block.caller?.tool_id) callers.add(block.caller.tool_id);
+      return;
     }
     const use: ToolUseBlock = {
       type: "tool_use",
@@ -173,6 +199,12 @@ export function toHistory(
   }
 
   function addClientResult(block: WireToolResult, place: BlockPlace): void {
+    const made = calls.get(block.tool_use_id);
+    if (made !== undefined && made !== null) {
+      requireText(block, place);
+      calls.set(block.tool_use_id, null);
+      return;
+    }
     const use = uses.get(block.tool_use_id);
     if (use === undefined || use.result !== null) {
       const rule =
@@ -195,6 +227,7 @@ export function toHistory(
   }
 
   function addParts(id: string | null | undefined, parts: OutputPart[]): void {
+    if (id && calls.has(id)) return;
     const use = id ? uses.get(id) : firstOpenServerUse();
     if (use === undefined) {
       // Its use was lost; what it said still belongs to the conversation.
@@ -239,16 +272,9 @@ export function toHistory(
   function settle(): ToolUseBlock[] {
     const open = [...uses.values()].filter((use) => use.result === null);
     const pending: ToolUseBlock[] = [];
+    for (const [id, from] of calls) if (from !== null) throw unanswered(id, from);
     for (const use of open) {
-      if (!use.isServer) {
-        const rule =
-          "Each `tool_use` block must have a corresponding `tool_result` block in the next message.";
-        const problem = "`tool_use` ids were found without `tool_result` blocks immediately after";
-        throw new GatewayError(
-          "invalid_request",
-          `messages.${use.from}: ${problem}: ${use.block.id}. ${rule}`,
-        );
-      }
+      if (!use.isServer) throw unanswered(use.block.id, use.from);
       if (isAtTheEnd(use)) pending.push(use.block);
       else
         answer(use, {
@@ -264,12 +290,41 @@ export function toHistory(
   function isAtTheEnd(use: Use): boolean {
     const behind = messages[use.at + 1];
     if (behind === undefined) return true;
-    return (
-      use.at + 2 === messages.length &&
-      behind.content.length > 0 &&
-      behind.content.every((block) => block.type === "tool_result")
-    );
+    if (use.at + 2 !== messages.length || behind.role !== "user") return false;
+    // Code that waits for the client's answers goes on with them, whatever else the client says.
+    if (callers.has(use.block.id) && answers.size > 0) return true;
+    return behind.content.length > 0 && behind.content.every(({ type }) => type === "tool_result");
   }
+}
+
+function isMadeByCode(block: WireBlock & { type: "tool_use" | "server_tool_use" }): boolean {
+  return block.caller?.type.startsWith("code_execution") ?? false;
+}
+
+function unanswered(id: string, from: number): GatewayError {
+  const problem = "`tool_use` ids were found without `tool_result` blocks immediately after";
+  const rule =
+    "Each `tool_use` block must have a corresponding `tool_result` block in the next message.";
+  return new GatewayError("invalid_request", `messages.${from}: ${problem}: ${id}. ${rule}`);
+}
+
+function toAnswer({ content, is_error }: WireToolResult): CallAnswer {
+  const parts = Array.isArray(content) ? content : [];
+  const text =
+    typeof content === "string"
+      ? content
+      : parts.map((part) => (part.type === "text" ? part.text : "")).join("");
+  return { text, isError: is_error ?? false };
+}
+
+function requireText({ content }: WireToolResult, { path }: BlockPlace): void {
+  const parts = Array.isArray(content) ? content : [];
+  const index = parts.findIndex((part) => part.type !== "text");
+  if (index < 0) return;
+  throw new GatewayError(
+    "invalid_request",
+    `${path}.content.${index}.type: Input should be 'text': code can be given text only as the result of a call.`,
+  );
 }
 
 function toPlainBlocks(

@@ -62,6 +62,8 @@ const toolResult = z.looseObject({
   is_error: z.boolean().nullish(),
 });
 
+const caller = z.looseObject({ type: z.string(), tool_id: z.string().nullish() });
+
 const jsonObject = z.record(z.string(), z.unknown());
 
 const toolUse = z.looseObject({
@@ -69,6 +71,7 @@ const toolUse = z.looseObject({
   id: z.string(),
   name: z.string(),
   input: jsonObject.nullish(),
+  caller: caller.nullish(),
 });
 
 const serverToolUse = z.looseObject({ ...toolUse.shape, type: z.literal("server_tool_use") });
@@ -138,6 +141,9 @@ const Tool = z.looseObject({
   name: z.string().min(1).max(128),
   description: z.string().nullish(),
   input_schema: jsonObject.nullish(),
+  allowed_callers: z.array(z.string()).max(16).nullish(),
+  strict: z.boolean().nullish(),
+  defer_loading: z.boolean().nullish(),
 });
 
 const ToolChoice = z.looseObject({

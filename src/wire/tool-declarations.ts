@@ -5,25 +5,48 @@
 import { GatewayError } from "../errors.ts";
 import type { ModelTool } from "../providers/provider.ts";
 import { codeExecution20250522 } from "./code-execution/20250522.ts";
+import { codeExecution20260120 } from "./code-execution/20260120.ts";
+import { codeExecution20260521 } from "./code-execution/20260521.ts";
 import { native } from "./code-execution/native.ts";
 import type { CodeExecutionVersion, Rendering } from "./code-execution/rendering.ts";
-import type { WireTool } from "./schema.ts";
+import type { CallerType } from "./events.ts";
+import { readAllowedCallers, refuseBesideCodeTools } from "./programmatic-calling.ts";
+import type { RequestBody, WireTool } from "./schema.ts";
 
 /** Every version of the tool that is here. */
-const VERSIONS: readonly CodeExecutionVersion[] = [codeExecution20250522];
+const VERSIONS: readonly CodeExecutionVersion[] = [
+  codeExecution20250522,
+  codeExecution20260120,
+  codeExecution20260521,
+];
 
 /** Tools of the Messages API that are known and not here. */
 const ABSENT =
-  /^(code_execution_20250825|code_execution_20260120|code_execution_20260521|(web_search|web_fetch|bash|text_editor|computer|browser|memory|tool_search_tool\w*|advisor)_\d{8}|mcp_toolset)$/;
+  /^(code_execution_20250825|(web_search|web_fetch|bash|text_editor|computer|browser|memory|tool_search_tool\w*|advisor)_\d{8}|mcp_toolset)$/;
 
 export interface DeclaredTools {
+  /** Run by the client when the model uses them. */
   clientTools: ModelTool[];
+  /** Run by the client when code calls them; the model may use those that are client tools, too. */
+  codeTools: ModelTool[];
+  caller: CallerType | null;
   serverTools: string[];
   rendering: Rendering;
 }
 
-export function parseTools(tools: readonly WireTool[], betas: ReadonlySet<string>): DeclaredTools {
-  const declared: DeclaredTools = { clientTools: [], serverTools: [], rendering: native };
+export function parseTools(
+  tools: readonly WireTool[],
+  betas: ReadonlySet<string>,
+  choice?: RequestBody["tool_choice"],
+): DeclaredTools {
+  const declared: DeclaredTools = {
+    clientTools: [],
+    codeTools: [],
+    caller: null,
+    serverTools: [],
+    rendering: native,
+  };
+  const onlyForCode = new Set<string>();
   const names = new Set<string>();
   for (const [index, tool] of tools.entries()) {
     if (names.has(tool.name))
@@ -31,7 +54,11 @@ export function parseTools(tools: readonly WireTool[], betas: ReadonlySet<string
     names.add(tool.name);
     const path = `tools.${index}`;
     if (tool.type === undefined || tool.type === null || tool.type === "custom") {
-      declared.clientTools.push(toClientTool(tool, path));
+      const clientTool = toClientTool(tool, path);
+      const callers = readAllowedCallers(tool, path);
+      if (callers.model) declared.clientTools.push(clientTool);
+      else onlyForCode.add(tool.name);
+      if (callers.code) declared.codeTools.push(clientTool);
       continue;
     }
     const version = findVersion(tool.type, path);
@@ -40,8 +67,15 @@ export function parseTools(tools: readonly WireTool[], betas: ReadonlySet<string
     }
     declared.serverTools.push(...version.tools);
     declared.rendering = version.rendering(betas);
+    declared.caller = version.caller;
   }
-  const clash = declared.clientTools.find((tool) => declared.serverTools.includes(tool.name));
+  if (declared.codeTools.length > 0) {
+    refuseBesideCodeTools(declared.codeTools, onlyForCode, choice);
+    if (declared.caller === null) declared.codeTools = withoutCode(declared, onlyForCode);
+  }
+  const clash = [...declared.clientTools, ...declared.codeTools].find((tool) =>
+    declared.serverTools.includes(tool.name),
+  );
   if (clash !== undefined) {
     throw new GatewayError(
       "invalid_request",
@@ -49,6 +83,16 @@ export function parseTools(tools: readonly WireTool[], betas: ReadonlySet<string
     );
   }
   return declared;
+}
+
+/** Without a code execution tool that can call them, tools are the model's or nobody's. */
+function withoutCode({ codeTools }: DeclaredTools, onlyForCode: ReadonlySet<string>): ModelTool[] {
+  const lost = codeTools.find((tool) => onlyForCode.has(tool.name));
+  if (lost === undefined) return [];
+  throw new GatewayError(
+    "invalid_request",
+    `tools: "${lost.name}" may only be called by code, but no code execution tool that can call it was provided. Add {"type": "code_execution_20260120", "name": "code_execution"}.`,
+  );
 }
 
 function toClientTool(tool: WireTool, path: string): ModelTool {

@@ -8,6 +8,7 @@ import type { CodeExecutionVersion } from "./rendering.ts";
 
 export const codeExecution20250522: CodeExecutionVersion = {
   type: "code_execution_20250522",
+  caller: null,
   tools: ["code_execution"],
   rendering: (betas) => (betas.has("code-execution-2025-05-22") ? native : lesson),
 };

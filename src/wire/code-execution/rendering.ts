@@ -4,7 +4,7 @@
  */
 import type { ExecutionOutput } from "../../tools/execution-output.ts";
 import type { RejectionCode } from "../../tools/tool.ts";
-import type { ResultContent, ThinkingContent } from "../events.ts";
+import type { CallerType, ResultContent, ThinkingContent } from "../events.ts";
 
 export interface Rejection {
   errorCode: RejectionCode;
@@ -25,6 +25,8 @@ export interface Rendering {
 export interface CodeExecutionVersion {
   /** As the request declares it: `code_execution_20250522`. */
   readonly type: string;
+  /** How its code is named as a caller of the client's tools; null where code cannot call any. */
+  readonly caller: CallerType | null;
   /** The tools that the model gets for it. */
   readonly tools: readonly string[];
   rendering(betas: ReadonlySet<string>): Rendering;
