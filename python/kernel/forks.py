@@ -51,13 +51,20 @@ def register(
         hooks.append(hook)
 
 
-def fork_silently() -> int:
-    """os.fork without the hooks. Its child calls `wake` before it does anything but sleep."""
+def fork_silently(fork: Callable[[], int] = _fork) -> int:
+    """Fork without the hooks. The child calls `wake` before it does anything but sleep, or `begin`."""
     Hooks.silent = True
     try:
-        return _fork()
+        return fork()
     finally:
         Hooks.silent = False
+
+
+def begin() -> None:
+    """Be a fresh process after a silent fork of one that had no other threads and held no locks."""
+    sys.modules["random"].seed()
+    threading = sys.modules["threading"]
+    threading.main_thread()._set_native_id()
 
 
 def wake() -> None:

@@ -26,6 +26,7 @@ from typing import Any
 from . import isolation, libc, workspace
 from .cgroup import count_memory_kills, join_group
 from .command import Command
+from .forks import fork_silently
 from .isolation import Limits
 from .protocol import ChannelClosed, Header, encode_frame, read_frame
 from .session import start_session
@@ -102,7 +103,7 @@ class Keeper:
         """Fork a fresh main line."""
         for descriptor in (1, 2):
             os.ftruncate(descriptor, 0)
-        process = os.fork()
+        process = fork_silently()
         if process == 0:
             signal.set_wakeup_fd(-1)
             for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP):

@@ -25,6 +25,7 @@ executable, forks stay as they are: slower, otherwise the same.
 """
 
 import ctypes
+import errno
 import fcntl
 import mmap
 import os
@@ -114,8 +115,10 @@ def map_for_reading(file: int, rows: list[tuple[int, int, int]]) -> None:
             place = ctypes.c_void_p(address + start - offset)
             try:
                 libc.call("madvise", place, ctypes.c_size_t(position - start), MADV_POPULATE_READ)
-            except OSError:
-                return  # Before Linux 5.14: only the count of a session's memory is less true.
+            except OSError as error:
+                if error.errno == errno.EINVAL:
+                    return  # Before Linux 5.14: only the count of a session's memory is less true.
+                # Else the allocator has given a part of it back meanwhile: nobody misses that.
 
 
 @dataclass

@@ -16,7 +16,6 @@ import asyncio
 import contextlib
 import json
 import os
-import random
 import resource
 import select
 import signal
@@ -417,7 +416,7 @@ class Session:
 def start_session(channel: socket.socket, control: socket.socket, shell: Shell, token: bytes) -> None:
     """Run the session in this process for good. Called by the keeper right after its fork."""
     try:
-        random.seed()
+        forks.begin()
         seed_numpy()
         seed_sympy()
         Session(channel, control, shell, token).serve()

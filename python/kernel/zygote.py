@@ -23,6 +23,8 @@ from typing import Any
 
 from . import landlock, libc, seccomp
 from .cgroup import remove_group
+from .forks import fork_silently
+from .heap import retire_free_memory
 from .isolation import NAMESPACES, Limits
 from .keeper import start_keeper
 from .protocol import encode_frame, read_frame
@@ -87,7 +89,7 @@ class Zygote:
 
     def clone(self, name: str, server: socket.socket, channel: socket.socket, hello: dict[str, Any]) -> None:
         try:
-            process = libc.clone(self.settings["namespaces"])
+            process = fork_silently(lambda: libc.clone(self.settings["namespaces"]))
         except OSError as error:
             server.sendall(encode_frame({"ev": "failed", "message": str(error)}))
             return
@@ -123,6 +125,7 @@ def main() -> None:
     gc.collect()
     gc.freeze()
     gc.enable()
+    retire_free_memory()
     remap_memory()
     # After the remapping, which makes more of the address space writable.
     baseline = private_bytes()

@@ -272,6 +272,10 @@ function variables({ manifest }: Environment): Record<string, string> {
     MKL_NUM_THREADS: "1",
     NUMEXPR_NUM_THREADS: "1",
     ARROW_DEFAULT_MEMORY_POOL: "system",
+    // Memory of large arrays goes back to the kernel when it is freed: reused after a checkpoint's fork, each of
+    // its pages would cost a copy of what nobody needs, instead of a page of zeros (huge where numpy asks for it).
+    GLIBC_TUNABLES: "glibc.malloc.mmap_threshold=1048576:glibc.malloc.trim_threshold=4194304",
+    // No thread that could write to memory while the zygote's is mapped anew.
     JE_ARROW_MALLOC_CONF: "background_thread:false",
     LOKY_MAX_CPU_COUNT: "1",
     CURTA_SITE_PACKAGES: manifest.sitePackages,
