@@ -200,6 +200,51 @@ describe.each(SDKS)(
       });
     });
 
+    test.each([
+      ["generateText", false],
+      ["streamText", true],
+    ])("%s: code calls the client's tools", async (_kind, streams) => {
+      const anthropic = connect();
+      const code = `import asyncio
+print(await asyncio.gather(*[get_weather({"city": city}) for city in ["Paris", "Rome"]]))`;
+      director.play([
+        [says("I will ask."), calls("code_execution", { code }, { chunk: 5 })],
+        [says("Both warm.")],
+      ]);
+      const cities: string[] = [];
+      const options = {
+        model: anthropic(MODEL),
+        maxRetries: 0,
+        tools: {
+          code_execution: anthropic.tools.codeExecution_20260120(),
+          get_weather: ai.tool({
+            description: "The weather of a city",
+            inputSchema: z.object({ city: z.string() }),
+            execute({ city }) {
+              cities.push(city);
+              return `warm in ${city}`;
+            },
+            providerOptions: { anthropic: { allowedCallers: ["code_execution_20260120"] } },
+          }),
+        },
+        prompt: "How is the weather?",
+        stopWhen: ai.stepCountIs(5),
+        prepareStep: ({
+          steps,
+        }: {
+          steps: Parameters<typeof forwardAnthropicContainerIdFromLastStep>[0]["steps"];
+        }) => forwardAnthropicContainerIdFromLastStep({ steps }),
+      };
+      const stream = streams ? ai.streamText(options) : null;
+      await stream?.consumeStream();
+      const steps = await (stream ?? (await ai.generateText(options))).steps;
+      expect(cities).toEqual(["Paris", "Rome"]);
+      const told = JSON.stringify(steps.map(({ content }) => content));
+      expect(told).toContain("warm in Rome']");
+      expect(told).toContain("Both warm.");
+      expect(director.asked).toHaveLength(2);
+    });
+
     test("errors have their status, their type and the server's sentence", async () => {
       const anthropic = connect();
       const model = anthropic(MODEL);

@@ -55,9 +55,17 @@ function runPython(
 function playAll(request: ModelRequest): ScriptStep[] {
   const text = JSON.stringify(request.messages);
   if (text.includes("Copy weather.csv")) return copyScript(request);
+  if (text.includes("Ask for degrees")) return askFromCode(request);
   if (!text.includes("get_weather")) return knownGoodScript(request);
   if (!text.includes("tool_result")) return [calls("get_weather", { city: "Paris" })];
   return [says("It is 21 degrees in Paris.")];
+}
+
+function askFromCode({ messages }: ModelRequest): ScriptStep[] {
+  if (JSON.stringify(messages).includes("tool_result")) return [says("Two cities.")];
+  const code = `import asyncio
+print(await asyncio.gather(*[get_degrees({"city": city}) for city in ["Paris", "Rome"]]))`;
+  return [calls("code_execution", { code })];
 }
 
 function copyScript({ messages }: ModelRequest): ScriptStep[] {
@@ -155,6 +163,19 @@ test("create, stream, async, beta, turns, errors and the tool runner", async () 
   const runner = part("tool runner") as { cities: string[]; message: Message };
   expect(runner.cities).toEqual(["Paris"]);
   expect(JSON.stringify(runner.message.content)).toContain("It is 21 degrees in Paris.");
+
+  const programmatic = told.filter((line) => line.part === "programmatic calls") as {
+    cities: string[];
+    containers: string[];
+    message: Message;
+  }[];
+  expect(programmatic).toHaveLength(2);
+  for (const { cities, containers, message } of programmatic) {
+    expect(cities.toSorted()).toEqual(["Paris", "Rome"]);
+    expect(containers.length).toBeGreaterThan(1);
+    expect(new Set(containers).size).toBe(1);
+    expect(JSON.stringify(message.content)).toContain("['5 degrees', '4 degrees']");
+  }
 
   const files = part("files") as {
     uploaded: { id: string; filename: string };

@@ -462,6 +462,54 @@ test("the tool runner, streamed: the container goes from request to request", as
   expect(last).toContain('"stdout":"42\\n"');
 });
 
+test.each([
+  ["whole", false],
+  ["streamed", true],
+])("the tool runner answers calls that code makes, %s", async (_name, stream) => {
+  const code = `import asyncio
+answers = await asyncio.gather(*[get_weather({"city": city}) for city in ["Paris", "Rome"]])
+first = await get_weather({"city": "Oslo"})
+print(answers, first)`;
+  director.play([[says("I will ask."), calls("code_execution", { code })], [says("All warm.")]]);
+  const cities: string[] = [];
+  const weather = betaTool({
+    name: "get_weather",
+    description: "The weather of a city",
+    inputSchema: {
+      type: "object",
+      properties: { city: { type: "string" } },
+      required: ["city"],
+    },
+    run: ({ city }) => {
+      cities.push(city);
+      return `warm in ${city}`;
+    },
+  });
+  const runner = client.beta.messages.toolRunner({
+    ...REQUEST,
+    stream,
+    max_iterations: 6,
+    tools: [
+      { type: "code_execution_20260120", name: "code_execution" },
+      { ...weather, allowed_callers: ["code_execution_20260120"] },
+    ],
+  });
+  const containers: unknown[] = [];
+  let last = "";
+  for await (const answer of runner) {
+    const message = "finalMessage" in answer ? await answer.finalMessage() : answer;
+    containers.push(message.container?.id);
+    last = JSON.stringify(message.content);
+  }
+  expect(cities).toEqual(["Paris", "Rome", "Oslo"]);
+  expect(containers.length).toBeGreaterThan(2);
+  expect(new Set(containers).size).toBe(1);
+  expect(last).toContain("['warm in Paris', 'warm in Rome'] warm in Oslo\\n");
+  expect(last).toContain("All warm.");
+  // The answers of the client's tools reach the code, not the model.
+  expect(director.asked).toHaveLength(2);
+});
+
 test("models and token counts, in both clients", async () => {
   for (const api of [client, client.beta]) {
     const models: string[] = [];

@@ -110,6 +110,32 @@ def tool_runner(client):
     tell("tool runner", cities=cities, message=dump(last))
 
 
+def programmatic_calls(client, stream):
+    """The runner answers what the code asks, and takes the container along."""
+    cities = []
+
+    @anthropic.beta_tool(allowed_callers=["code_execution_20260120"])
+    def get_degrees(city: str) -> str:
+        """The degrees of a city.
+
+        Args:
+            city: Its name.
+        """
+        cities.append(city)
+        return f"{len(city)} degrees"
+
+    runner = client.beta.messages.tool_runner(
+        model="claude-sonnet-4-20250514",
+        max_tokens=1024,
+        stream=stream,
+        tools=[get_degrees, {"type": "code_execution_20260120", "name": "code_execution"}],
+        messages=[{"role": "user", "content": "Ask for degrees from code."}],
+    )
+    messages = [message.get_final_message() if stream else message for message in runner]
+    tell("programmatic calls", cities=cities, containers=[message.container.id for message in messages],
+        message=dump(messages[-1]))
+
+
 def files(client):
     """Everything that the Files API does, and a file on its way in and out of a container."""
     api = client.beta.files
@@ -185,6 +211,8 @@ turns(sync)
 turns(sync, extra_headers={"anthropic-beta": BETA})
 errors(sync)
 tool_runner(sync)
+programmatic_calls(sync, stream=False)
+programmatic_calls(sync, stream=True)
 files(sync)
 models(sync)
 asyncio.run(asynchronous())
