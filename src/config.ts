@@ -157,6 +157,11 @@ const SETTINGS = {
     fallback: 60,
     why: "As the hosted tool reports it: an hour from the last use.",
   },
+  parkSeconds: {
+    schema: positive,
+    fallback: 300,
+    why: "Idle for so long, a container gives up its checkpoint, and its memory may be swapped out; it wakes in milliseconds.",
+  },
   containerQueue: { schema: positive, fallback: 16, why: "Calls waiting for one container." },
   pool: {
     schema: atLeastZero,

@@ -5,10 +5,14 @@ in it once a session touches them. What was gained in such pages is taken off ag
 only when the high-water mark has moved, because reading them costs as much as a small cell.
 """
 
+import ctypes
 import os
 import resource
 
+from . import libc
+
 GROWTH_KB = 512
+MADV_PAGEOUT = 21
 
 
 class MemoryMeter:
@@ -62,3 +66,25 @@ def reset_high_water_mark() -> None:
         pass
     finally:
         os.close(descriptor)
+
+
+def release_memory() -> None:
+    """Give back what is free, and let the kernel swap out what is not, where it has somewhere to."""
+    ctypes.CDLL(None).malloc_trim(0)
+    if not has_swap():
+        return
+    with open("/proc/self/maps") as maps:
+        lines = maps.read().splitlines()
+    for line in lines:
+        addresses, permissions = line.split(maxsplit=2)[:2]
+        if permissions == "rw-p":
+            start, end = (int(part, 16) for part in addresses.split("-"))
+            try:
+                libc.call("madvise", ctypes.c_void_p(start), ctypes.c_size_t(end - start), MADV_PAGEOUT)
+            except OSError:
+                pass  # Locked, or of a kind that cannot go: it stays.
+
+
+def has_swap() -> bool:
+    with open("/proc/meminfo") as meminfo:
+        return any(line.startswith("SwapTotal:") and int(line.split()[1]) > 0 for line in meminfo)

@@ -34,7 +34,7 @@ from . import failure, forks, libc
 from .cell import run_cell
 from .client_tools import ClientTools
 from .display import Figures, begin_figures, flush_figures
-from .memory import MemoryMeter
+from .memory import MemoryMeter, release_memory
 from .protocol import ChannelClosed, Header, encode_frame, parse, read_request
 from .shell import Bundle, Displays, Shell
 from .streams import Output
@@ -44,12 +44,16 @@ TRUTH = ("false", "true")
 # As plain numbers: the enumerations of signal and socket are Python code, and each line of it costs every cell.
 SIGINT, SIGKILL, DONT_WAIT = int(signal.SIGINT), int(signal.SIGKILL), int(socket.MSG_DONTWAIT)
 handler_of = _signal.getsignal
+# Code that patches it must not end the session.
+select_from = select.select
 GO_SECONDS = 1.0
 # Calls nothing by a name that the user may have given another meaning.
 REHEARSAL = "None"
 EXAMPLE = '{"n":1}'
 # Whoever had to wait for a container to be made sends its first cell sooner than this.
 FIRST_CELL_SECONDS = 0.02
+# By then a killed copy is gone.
+COLLECT_SECONDS = 0.01
 DISPLAY_TEXT_BYTES_MAX = 16 << 20
 # Displays of one cell together; the server keeps fewer.
 DISPLAYS_BYTES_MAX = 128 << 20
@@ -70,6 +74,8 @@ class Session:
         self.checkpoint = 0
         # The copy before it: killed, and to be collected before user code sees that there was one.
         self.ended = 0
+        # There is no checkpoint until the next cell comes.
+        self.parked = False
         self.main = os.getpid()
         self.running = False
         self.interrupted = False
@@ -99,12 +105,22 @@ class Session:
                 header, payload = read_request(self.channel, self.token)
             except (ChannelClosed, ValueError):
                 os._exit(0)
+            if "park" in header:
+                try:
+                    self.park()
+                except Exception:
+                    pass  # The code has patched what this uses: the session stays as it is.
+                continue
             if "n" not in header:
                 continue  # The answer to a call of a cell that has ended.
+            if self.parked and not self.unpark():
+                continue
             self.collect_ended()
             self.execute(header, payload.decode("utf-8", "replace"))
             self.make_checkpoint()
             self.rehearse()
+            if not select_from([self.channel], [], [], COLLECT_SECONDS)[0]:
+                self.collect_ended()
 
     def execute(self, header: Header, code: str) -> None:
         """Run one cell and send what came of it."""
@@ -174,7 +190,7 @@ class Session:
             return  # The user's own hooks must not see a cell that nobody sent.
         send = self.send
         try:
-            if select.select([self.channel], [], [], wait_seconds)[0]:
+            if select_from([self.channel], [], [], wait_seconds)[0]:
                 return
             self.send = encode_frame  # type: ignore[assignment]
             self.outputs[0].text.write("\n")
@@ -339,6 +355,34 @@ class Session:
         wait_for_end(main)
         self.take_over()
 
+    def park(self) -> None:
+        """Make do with as little memory as possible, because nobody has asked for long.
+
+        The checkpoint goes, which the next cell makes anew before it runs, and what memory is left may go to
+        where the machine swaps to. Where threads or children are at work the session may still die, and keeps its
+        checkpoint.
+        """
+        if self.parked or len(os.listdir("/proc/self/task")) > 1:
+            return
+        self.collect_ended()
+        self.ended, self.checkpoint = end_process(self.checkpoint), 0
+        self.collect_ended()
+        try:
+            os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            self.parked = True
+            self.tell_keeper(b"C0")
+            release_memory()
+            return
+        self.make_checkpoint()
+
+    def unpark(self) -> bool:
+        """Make the checkpoint that was given up. False in the checkpoint, when it wakes: that cell was not its."""
+        main = self.main
+        self.make_checkpoint()
+        self.parked = False
+        return self.main == main
+
     def collect_ended(self) -> None:
         """Collect the last copy but one, whose end takes milliseconds that nobody has to wait for."""
         process, self.ended = self.ended, 0
@@ -359,6 +403,7 @@ class Session:
         forks.wake()
         self.main = os.getpid()
         self.checkpoint = self.ended = 0
+        self.parked = False
         forget_event_loop()
         self.sending = threading.RLock()
         self.in_main_send = False

@@ -55,6 +55,8 @@ export interface Session {
   readonly alive: boolean;
   /** Runs one cell; the caller makes sure that it is the only one. */
   run(options: CellOptions, signal: AbortSignal): AsyncGenerator<ExecutionEvent, void>;
+  /** Lets an idle session make do with less memory; the next cell wakes it. Does nothing while a cell runs. */
+  park(): void;
   close(): void;
 }
 
@@ -70,6 +72,8 @@ const INTERRUPT_GRACE_MS = 700;
 const TAKE_OVER_MS = 2500;
 /** Time that a fresh interpreter has to report. */
 const RESTART_MS = 10_000;
+
+const nothing = new Uint8Array(0);
 
 type StopReason = "timeout" | "abandoned" | "memory" | "nonsense" | null;
 
@@ -176,6 +180,9 @@ export function createSession(
       return alive;
     },
     run,
+    park() {
+      if (cell === null && recovering === null && cellsDone > 0) sendFrame({ park: true }, nothing);
+    },
     close() {
       end("The container was closed.");
     },
