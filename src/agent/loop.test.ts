@@ -133,6 +133,7 @@ function request(
     files: [],
     pending: [],
     codeTools: [],
+    serverToolMark: {},
     answers: new Map(),
     callers: new Set(),
     ...more,

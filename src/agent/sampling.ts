@@ -129,9 +129,11 @@ export function* startTurn(turn: Turn, usage: ModelUsage): Generator<TurnEvent> 
 }
 
 function toModelRequest(turn: Turn, toolChoice: ModelRequest["toolChoice"]): ModelRequest {
-  const { prompt, clientTools, serverTools, files } = turn.request;
+  const { prompt, clientTools, serverTools, serverToolMark, files } = turn.request;
   const { provider, tools } = turn.deps;
   const definitions = serverTools.flatMap((name) => tools.get(name)?.definition ?? []);
+  const last = definitions.pop();
+  if (last !== undefined) definitions.push({ ...last, ...serverToolMark });
   return {
     ...prompt,
     messages: provider.seesImages === true ? turn.messages : turn.messages.map(withoutResultImages),

@@ -36,6 +36,8 @@ export interface TurnRequest {
   codeTools: ModelTool[];
   /** Names of the tools that Curta runs. */
   serverTools: string[];
+  /** The client's mark for prompt caching behind them. */
+  serverToolMark: { cache_control?: object };
   containerId: string | null;
   files: TurnFile[];
   /**

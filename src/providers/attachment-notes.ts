@@ -25,9 +25,11 @@ export function noteAttachments(
     const content = message.content.flatMap((block): ModelBlock[] => {
       if (block.type !== "document") return [block];
       const attachment = takeMatch(left, block);
-      const note: TextBlock[] = attachment ? [{ type: "text", text: noteOf(attachment) }] : [];
-      if (canRead(block)) return [block, ...note];
-      return note.length > 0 ? note : [{ type: "text", text: describeDocument(block) }];
+      const { cache_control } = block;
+      const mark = cache_control === undefined ? {} : { cache_control };
+      const text = attachment ? noteOf(attachment) : describeDocument(block);
+      if (!canRead(block)) return [{ type: "text", text, ...mark }];
+      return attachment ? [block, { type: "text", text }] : [block];
     });
     return { ...message, content };
   });

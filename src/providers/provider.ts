@@ -5,18 +5,22 @@
  * accepts: server tools have already become client tools, so a provider sees `tool_use` and
  * `tool_result` only, never `server_tool_use`.
  */
-export interface TextBlock {
-  type: "text";
-  text: string;
+/** Where a Messages upstream may cache up to, as the client marked it; other upstreams leave it out. */
+interface Cacheable {
   cache_control?: unknown;
 }
 
-export interface ImageBlock {
+export interface TextBlock extends Cacheable {
+  type: "text";
+  text: string;
+}
+
+export interface ImageBlock extends Cacheable {
   type: "image";
   source: { type: "base64"; media_type: string; data: string } | { type: "url"; url: string };
 }
 
-export interface DocumentBlock {
+export interface DocumentBlock extends Cacheable {
   type: "document";
   source: { type: string; [key: string]: unknown };
   title?: string | null;
@@ -35,14 +39,14 @@ export interface RedactedThinkingBlock {
   data: string;
 }
 
-export interface ToolUseBlock {
+export interface ToolUseBlock extends Cacheable {
   type: "tool_use";
   id: string;
   name: string;
   input: Record<string, unknown>;
 }
 
-export interface ToolResultBlock {
+export interface ToolResultBlock extends Cacheable {
   type: "tool_result";
   tool_use_id: string;
   content: string | (TextBlock | ImageBlock | DocumentBlock)[];
@@ -63,7 +67,7 @@ export interface ModelMessage {
   content: ModelBlock[];
 }
 
-export interface ModelTool {
+export interface ModelTool extends Cacheable {
   name: string;
   description: string;
   input_schema: Record<string, unknown>;

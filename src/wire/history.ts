@@ -26,7 +26,14 @@ import type { Attachments, BlockPlace } from "./attachments.ts";
 import { fromLessonBlock } from "./code-execution/lesson.ts";
 import { fromNativeBlock } from "./code-execution/native.ts";
 import type { CallAnswer } from "../agent/turn.ts";
-import type { WireBlock, WireMessage, WireToolResult } from "./schema.ts";
+import { cacheControl } from "./cache-control.ts";
+import type {
+  WireBlock,
+  WireLessonResult,
+  WireMessage,
+  WireNativeResult,
+  WireToolResult,
+} from "./schema.ts";
 
 export interface History {
   /** Texts of `role: "system"` messages. */
@@ -132,7 +139,7 @@ export function toHistory(
         addClientResult(block, place);
         break;
       case "code_execution_result":
-        addParts(block.tool_use_id, [fromLessonBlock(block)]);
+        addParts(block, [fromLessonBlock(block)]);
         break;
       case "code_execution_tool_result":
       case "bash_code_execution_tool_result":
@@ -140,10 +147,11 @@ export function toHistory(
       case "web_search_tool_result":
       case "web_fetch_tool_result":
       case "tool_search_tool_result":
-        addParts(block.tool_use_id, fromNativeBlock(block));
+        addParts(block, fromNativeBlock(block));
         break;
       default:
-        for (const plain of toPlainBlocks(block, attachments, place)) push(role, plain);
+        for (const plain of toCacheable(toPlainBlocks(block, attachments, place), block))
+          push(role, plain);
     }
   }
 
@@ -186,6 +194,7 @@ export function toHistory(
       id: block.id,
       name: block.name,
       input: block.input ?? {},
+      ...cacheControl(block),
     };
     push("assistant", use);
     const isServer = block.type === "server_tool_use";
@@ -223,10 +232,12 @@ export function toHistory(
       tool_use_id: use.block.id,
       content,
       is_error: block.is_error ?? false,
+      ...cacheControl(block),
     });
   }
 
-  function addParts(id: string | null | undefined, parts: OutputPart[]): void {
+  function addParts(block: WireLessonResult | WireNativeResult, parts: OutputPart[]): void {
+    const id = block.tool_use_id;
     if (id && calls.has(id)) return;
     const use = id ? uses.get(id) : firstOpenServerUse();
     if (use === undefined) {
@@ -238,6 +249,7 @@ export function toHistory(
     use.parts.push(...parts);
     if (use.result === null)
       answer(use, { type: "tool_result", tool_use_id: use.block.id, content: [], is_error: false });
+    if (use.result !== null) Object.assign(use.result, cacheControl(block));
   }
 
   function firstOpenServerUse(): Use | undefined {
@@ -366,9 +378,9 @@ function toResultContent(
     const inner = { ...place, path: `${place.path}.content.${index}` };
     switch (part.type) {
       case "text":
-        return part.text === "" ? [] : toText(part);
+        return part.text === "" ? [] : { ...toText(part), ...cacheControl(part) };
       case "search_result":
-        return searchText(part);
+        return { ...searchText(part), ...cacheControl(part) };
       case "document":
         return attachments.addDocument(part, inner);
       case "image":
@@ -378,15 +390,23 @@ function toResultContent(
 }
 
 function systemText(block: WireBlock, place: BlockPlace): TextBlock {
-  if (block.type === "text") return toText(block);
+  if (block.type === "text") return { ...toText(block), ...cacheControl(block) };
   throw new GatewayError(
     "invalid_request",
     `${place.path}.type: Input should be 'text' in a system message`,
   );
 }
 
-function toText({ text, cache_control }: { text: string; cache_control?: unknown }): TextBlock {
-  return cache_control ? { type: "text", text, cache_control } : { type: "text", text };
+function toText({ text }: { text: string }): TextBlock {
+  return { type: "text", text };
+}
+
+/** The client's mark goes to the last of the blocks that its block has become. */
+function toCacheable(blocks: ModelBlock[], given: object): ModelBlock[] {
+  const last = blocks.at(-1);
+  if (last === undefined || last.type === "thinking" || last.type === "redacted_thinking")
+    return blocks;
+  return [...blocks.slice(0, -1), { ...last, ...cacheControl(given) }];
 }
 
 function searchText(block: {

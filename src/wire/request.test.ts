@@ -393,3 +393,53 @@ test("any JSON is a request or a problem of the client's", async () => {
     { numRuns: 300 },
   );
 });
+
+test("the client's marks for prompt caching reach the model, on whatever they stand", async () => {
+  const mark = { cache_control: { type: "ephemeral" } };
+  const { turn } = await parse({
+    ...MINIMAL,
+    system: [{ type: "text", text: "S", ...mark }],
+    tools: [
+      { ...LESSON, ...mark },
+      { name: "weather", input_schema: {}, ...mark },
+    ],
+    messages: [
+      {
+        role: "user",
+        content: [
+          { type: "document", source: { type: "text", data: "a,b" }, title: "t.csv", ...mark },
+        ],
+      },
+      {
+        role: "assistant",
+        content: [
+          { type: "text", text: "T", cache_control: null },
+          { type: "server_tool_use", id: "srvtoolu_1", name: "code_execution", input: {} },
+          {
+            type: "code_execution_tool_result",
+            tool_use_id: "srvtoolu_1",
+            content: { type: "code_execution_result", stdout: "1", stderr: "", return_code: 0 },
+            ...mark,
+          },
+          { type: "tool_use", id: "toolu_1", name: "weather", input: {}, ...mark },
+        ],
+      },
+      { role: "user", content: [{ type: "tool_result", tool_use_id: "toolu_1", ...mark }] },
+    ],
+  });
+  const { system, messages } = turn.prompt;
+  expect([system, turn.clientTools, [turn.serverToolMark]].map(([block]) => block)).toEqual([
+    expect.objectContaining(mark),
+    expect.objectContaining(mark),
+    mark,
+  ]);
+  const marked = messages
+    .flatMap(({ content }) => content)
+    .filter((block) => "cache_control" in block);
+  expect(marked.map(({ type }) => type)).toEqual([
+    "document",
+    "tool_result",
+    "tool_use",
+    "tool_result",
+  ]);
+});

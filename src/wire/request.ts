@@ -9,6 +9,7 @@ import type { TurnRequest } from "../agent/turn.ts";
 import type { ModelRequest, TextBlock, ToolUseBlock } from "../providers/provider.ts";
 import type { FileStore, StoredFile } from "../tools/tool.ts";
 import { createAttachments } from "./attachments.ts";
+import { cacheControl } from "./cache-control.ts";
 import type { Rendering } from "./code-execution/rendering.ts";
 import type { CallerType } from "./events.ts";
 import { toHistory } from "./history.ts";
@@ -84,6 +85,7 @@ export async function parseMessagesRequest(
       clientTools: tools.clientTools,
       codeTools: tools.codeTools,
       serverTools: tools.serverTools,
+      serverToolMark: tools.serverToolMark,
       containerId,
       files: attachments.files,
       pending: history.pending,
@@ -163,9 +165,7 @@ function fileIdOf(block: { type: string; file_id?: unknown; source?: unknown }):
 function toSystem(system: RequestBody["system"]): TextBlock[] {
   if (!system) return [];
   if (typeof system === "string") return [{ type: "text", text: system }];
-  return system.map(({ text, cache_control }) =>
-    cache_control ? { type: "text", text, cache_control } : { type: "text", text },
-  );
+  return system.map((block) => ({ type: "text", text: block.text, ...cacheControl(block) }));
 }
 
 function toToolChoice(

@@ -4,6 +4,7 @@
  */
 import { GatewayError } from "../errors.ts";
 import type { ModelTool } from "../providers/provider.ts";
+import { cacheControl } from "./cache-control.ts";
 import { codeExecution20250522 } from "./code-execution/20250522.ts";
 import { codeExecution20260120 } from "./code-execution/20260120.ts";
 import { codeExecution20260521 } from "./code-execution/20260521.ts";
@@ -31,6 +32,7 @@ export interface DeclaredTools {
   codeTools: ModelTool[];
   caller: CallerType | null;
   serverTools: string[];
+  serverToolMark: { cache_control?: object };
   rendering: Rendering;
 }
 
@@ -44,6 +46,7 @@ export function parseTools(
     codeTools: [],
     caller: null,
     serverTools: [],
+    serverToolMark: {},
     rendering: native,
   };
   const onlyForCode = new Set<string>();
@@ -68,6 +71,7 @@ export function parseTools(
     declared.serverTools.push(...version.tools);
     declared.rendering = version.rendering(betas);
     declared.caller = version.caller;
+    declared.serverToolMark = cacheControl(tool);
   }
   if (declared.codeTools.length > 0) {
     refuseBesideCodeTools(declared.codeTools, onlyForCode, choice);
@@ -99,7 +103,7 @@ function toClientTool(tool: WireTool, path: string): ModelTool {
   const { name, description, input_schema } = tool;
   if (!input_schema)
     throw new GatewayError("invalid_request", `${path}.input_schema: Field required`);
-  return { name, description: description ?? "", input_schema };
+  return { name, description: description ?? "", input_schema, ...cacheControl(tool) };
 }
 
 function findVersion(type: string, path: string): CodeExecutionVersion {
