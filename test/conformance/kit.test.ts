@@ -1,15 +1,16 @@
 /**
- * The kit, whole, against Curta with the kit's own model; and against Curta behind a proxy that spoils one
+ * The kit, whole, against Curta with the kit's own model, in the process and behind a connection; and against Curta behind a proxy that spoils one
  * thing, which the kit has to find.
  */
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
+import type { Case } from "../../src/conformance/case.ts";
 import { CASES as ALL_CASES, chooseCases } from "../../src/conformance/cases.ts";
 import { createObedientModel } from "../../src/conformance/obedient-model.ts";
-import { runCases } from "../../src/conformance/run.ts";
+import { runCases, type CaseResult } from "../../src/conformance/run.ts";
 import { Target } from "../../src/conformance/target.ts";
 import { startServer, type TestServer } from "../real/server.ts";
 
@@ -22,27 +23,54 @@ const PING_SECONDS = 1;
 const CASE_SECONDS = 120;
 
 let server: TestServer;
-const outcomes = new Map<string, string>();
 
 beforeAll(async () => {
   server = await startServer({
     provider: createObedientModel(),
     env: { CURTA_PING_SECONDS: String(PING_SECONDS) },
   });
+});
+
+afterAll(() => server?.close());
+
+function measure(url: string, cases: readonly Case[]): AsyncGenerator<CaseResult> {
   const { signal } = new AbortController();
-  const target = new Target({ url: server.url, key: "any", model: "scripted", signal });
-  const options = {
+  const target = new Target({ url, key: "any", model: "scripted", signal });
+  return runCases(cases, {
     target,
     isScripted: true,
     pingSeconds: PING_SECONDS,
     caseSeconds: CASE_SECONDS,
     signal,
-  };
-  for await (const { name, outcome, reason } of runCases(CASES, options))
-    outcomes.set(name, reason === "" ? outcome : `${outcome}: ${reason}`);
-}, 600_000);
+  });
+}
 
-afterAll(() => server?.close());
+describe.each(["a scripted model", "the same model behind a Messages API on loopback"])(
+  "%s",
+  (model) => {
+    const outcomes = new Map<string, string>();
+
+    beforeAll(async () => {
+      const isBehind = model !== "a scripted model";
+      const front = isBehind
+        ? await startServer({
+            env: {
+              CURTA_UPSTREAM_URL: server.url,
+              CURTA_UPSTREAM_API: "anthropic",
+              CURTA_PING_SECONDS: String(PING_SECONDS),
+            },
+          })
+        : server;
+      for await (const { name, outcome, reason } of measure(front.url, CASES))
+        outcomes.set(name, reason === "" ? outcome : `${outcome}: ${reason}`);
+      if (isBehind) await front.close();
+    }, 600_000);
+
+    test.each(CASES.map(({ name, title }) => [name, title]))("%s: %s", (name) => {
+      expect(outcomes.get(name)).toBe("ok");
+    });
+  },
+);
 
 /** Passes requests on and changes the text of the answers. */
 async function startProxy(spoil: (text: string, request: string) => string): Promise<{
@@ -116,21 +144,9 @@ const FAULTS: [fault: string, found: string, spoil: (text: string, request: stri
 test.each(FAULTS)("the kit finds %s", async (_fault, found, spoil) => {
   const { url, proxy } = await startProxy(spoil);
   try {
-    const { signal } = new AbortController();
-    const target = new Target({ url, key: "any", model: "scripted", signal });
-    const ran = runCases(chooseCases([found]), {
-      target,
-      isScripted: true,
-      pingSeconds: PING_SECONDS,
-      caseSeconds: CASE_SECONDS,
-      signal,
-    });
+    const ran = measure(url, chooseCases([found]));
     expect((await ran.next()).value).toMatchObject({ name: found, outcome: "fail" });
   } finally {
     proxy.close();
   }
-});
-
-test.each(CASES.map(({ name, title }) => [name, title]))("%s: %s", (name) => {
-  expect(outcomes.get(name)).toBe("ok");
 });
