@@ -7,6 +7,7 @@
 import { z } from "zod";
 
 import { GatewayError } from "../errors.ts";
+import { checkJsonShape } from "./json-shape.ts";
 
 const MIB = 1024 * 1024;
 
@@ -70,8 +71,9 @@ async function readCounted(
   return Buffer.concat(chunks, size);
 }
 
-/** Throws a 400 that says what is wrong with the text. */
+/** Throws a 400 that says what is wrong with the text; costs no more than a large request does. */
 export function parseJson(body: Buffer): unknown {
+  checkJsonShape(body);
   try {
     return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
   } catch (error) {

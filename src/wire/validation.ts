@@ -9,10 +9,10 @@ import { GatewayError } from "../errors.ts";
 type Issue = z.core.$ZodIssue;
 
 /** Deeper JSON is nobody's request, and would overflow the stack of whoever walks it. */
-const DEPTH_MAX = 100;
+export const DEPTH_MAX = 100;
 
 /** Lists and objects; a conversation of thousands of messages has some tens of thousands. */
-const NODES_MAX = 500_000;
+export const NODES_MAX = 500_000;
 
 const KINDS: Record<string, string> = {
   string: "string",
