@@ -2,7 +2,8 @@
  * `POST /v1/messages/count_tokens`: what the first sampling of such a request would read.
  *
  * The body is that of `POST /v1/messages` without `max_tokens`, read by the same rules, and the tools are
- * counted as the model is shown them. The count is the model's own where its server counts, else an estimate.
+ * counted as the model is shown them. The count is the model's own where its server counts, else that of a
+ * tokenizer that differs a little from the model's.
  */
 import type { Config } from "../config.ts";
 import type { ModelTool } from "../providers/provider.ts";
@@ -53,11 +54,15 @@ function withMaxTokens(json: unknown): unknown {
   return { ...json, max_tokens: 1 };
 }
 
-function definitionsOf({ serverTools }: MessagesRequest["turn"], config: Config): ModelTool[] {
+function definitionsOf(
+  { serverTools, codeTools }: MessagesRequest["turn"],
+  config: Config,
+): ModelTool[] {
   const { definition } = createCodeExecutionTool({
     timeoutMs: config.timeoutSeconds * 1000,
     resultCharacters: config.resultCharacters,
     answerBytes: config.answerMb * MIB,
+    functions: codeTools,
   });
   return serverTools.includes(definition.name) ? [definition] : [];
 }

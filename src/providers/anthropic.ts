@@ -7,9 +7,9 @@
  */
 import { toAnthropicRequest } from "./anthropic-request.ts";
 import { readAnthropicMessage, readAnthropicStream } from "./anthropic-stream.ts";
-import { readModelList } from "./model-list.ts";
+import { createModelList } from "./model-list.ts";
 import type { ModelEvent, ModelRequest, Provider } from "./provider.ts";
-import { estimateRequestTokens } from "./tokens.ts";
+import { countRequestTokens } from "./tokens.ts";
 import { UpstreamError } from "./upstream-error.ts";
 import { baseUrlOf, createUpstream } from "./upstream.ts";
 import type { Upstream, UpstreamOptions } from "./upstream.ts";
@@ -57,9 +57,9 @@ export function createAnthropicProvider(options: AnthropicOptions): Provider {
           canCount = error.status === 400 || error.status === 422;
         }
       }
-      return estimateRequestTokens(request);
+      return await countRequestTokens(request, signal);
     },
-    listModels: (signal) => readModelList(upstream, signal),
+    listModels: createModelList(upstream),
     async close() {
       upstream.close();
     },

@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 
 import { json, startServer, status } from "../../test/fixtures/upstream/server.ts";
 import { createAnthropicProvider } from "./anthropic.ts";
+import { createModelList } from "./model-list.ts";
 import { createOpenAiProvider } from "./openai-compatible.ts";
 import type { UpstreamOptions } from "./upstream.ts";
 
@@ -45,6 +46,23 @@ test("the list of Chat Completions has seconds", async () => {
     { id: "qwen", createdAt: "2023-11-14T22:13:20.000Z" },
   ]);
   await provider.close();
+});
+
+test("the list is kept for a while, a failure is not", async () => {
+  const answers: unknown[] = [new Error("away"), { data: [{ id: "a" }] }, { data: [{ id: "b" }] }];
+  const upstream = {
+    async lookUp() {
+      const answer = answers.shift();
+      if (answer instanceof Error) throw answer;
+      return answer;
+    },
+  };
+  let now = 1;
+  const list = createModelList(upstream, () => now);
+  await expect(list(signal)).rejects.toThrow("away");
+  for (const id of ["a", "a"]) expect(await list(signal)).toEqual([{ id }]);
+  now += 60_000;
+  expect(await list(signal)).toEqual([{ id: "b" }]);
 });
 
 test("a server that does not tell has an empty list", async () => {

@@ -16,9 +16,27 @@ const Entry = z.looseObject({
 });
 const List = z.looseObject({ data: z.array(z.unknown()) });
 
-/** Empty when the server does not tell; a model can be named all the same. */
-export async function readModelList(
-  upstream: Upstream,
+/** Clients ask before each conversation; models come and go by the day. */
+const FRESH_MS = 30_000;
+
+/** Empty when the server does not tell; a model can be named all the same. Asks again after a while. */
+export function createModelList(
+  upstream: Pick<Upstream, "lookUp">,
+  now: () => number = performance.now.bind(performance),
+): (signal: AbortSignal) => Promise<ListedModel[]> {
+  let models: ListedModel[] = [];
+  let freshUntil = 0;
+  return async (signal) => {
+    if (now() >= freshUntil) {
+      models = await readModelList(upstream, signal);
+      freshUntil = now() + FRESH_MS;
+    }
+    return models;
+  };
+}
+
+async function readModelList(
+  upstream: Pick<Upstream, "lookUp">,
   signal: AbortSignal,
 ): Promise<ListedModel[]> {
   const list = List.safeParse(await upstream.lookUp("/v1/models?limit=1000", null, signal));

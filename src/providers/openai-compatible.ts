@@ -7,14 +7,14 @@
  * text harness instead, from then on at once.
  */
 import { GatewayError } from "../errors.ts";
-import { readModelList } from "./model-list.ts";
+import { createModelList } from "./model-list.ts";
 import { toChatRequest } from "./openai-request.ts";
 import type { Abilities } from "./openai-request.ts";
 import { readChatCompletion, readChatStream } from "./openai-stream.ts";
 import { createOpenAiTextModel } from "./openai-text-model.ts";
 import type { ModelEvent, ModelRequest, Provider } from "./provider.ts";
 import type { TextModel } from "./text-model.ts";
-import { estimateRequestTokens } from "./tokens.ts";
+import { countRequestTokens, estimateRequestTokens } from "./tokens.ts";
 import { UpstreamError } from "./upstream-error.ts";
 import { baseUrlOf, createUpstream } from "./upstream.ts";
 import type { Upstream, UpstreamOptions } from "./upstream.ts";
@@ -61,10 +61,8 @@ export function createOpenAiProvider(options: OpenAiOptions): Provider {
       const harness = await harnessOf(model, signal);
       yield* harness.stream(request, signal);
     },
-    async countTokens(request) {
-      return estimateRequestTokens(request);
-    },
-    listModels: (signal) => readModelList(upstream, signal),
+    countTokens: countRequestTokens,
+    listModels: createModelList(upstream),
     async close() {
       upstream.close();
       for (const harness of harnesses.values()) await (await harness.catch(() => null))?.close();
