@@ -176,3 +176,19 @@ test.each([
 ])("base64 %j is read", (data, text) => {
   expect(Buffer.from(decodeBase64(data, 1000, "p")).toString()).toBe(text);
 });
+
+test("images have a bound on their number, and are images", () => {
+  const attachments = open({
+    hasWorkspace: false,
+    stored: new Map([["f", { filename: "a.csv", mediaType: "text/csv", bytes: Buffer.from("a") }]]),
+  });
+  const add = (source: Parameters<typeof attachments.addImage>[0]["source"]) =>
+    attachments.addImage({ type: "image", source }, PLACE);
+  expect(() => add({ type: "file", file_id: "f" })).toThrow(
+    /needs an image, but this is text\/csv/,
+  );
+  for (let n = 1; n < 100; n += 1) add({ type: "url", url: "https://example.com/a.png" });
+  expect(() => add({ type: "url", url: "https://example.com/a.png" })).toThrow(
+    /100 images at most/,
+  );
+});

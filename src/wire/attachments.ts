@@ -42,12 +42,15 @@ export interface Attachments {
 
 const PDF = "application/pdf";
 const FILES_MAX = 200;
+/** As the hosted API; each costs the model a thousand tokens or more. */
+const IMAGES_MAX = 100;
 const PREVIEW_CHARACTERS = 2_000;
 
 export function createAttachments(options: AttachmentOptions): Attachments {
   const files: TurnFile[] = [];
   const names = new Set<string>();
   let bytesInAll = 0;
+  let images = 0;
 
   /** Takes a file into the workspace; gives what stands for it in the conversation. */
   function add(given: GivenFile, place: BlockPlace): FileContent[] {
@@ -122,6 +125,13 @@ export function createAttachments(options: AttachmentOptions): Attachments {
 
   function addImage(block: WireImage, place: BlockPlace): FileContent[] {
     const { source } = block;
+    images += 1;
+    if (images > IMAGES_MAX) {
+      throw new GatewayError(
+        "invalid_request",
+        `${place.path}: A conversation may carry ${IMAGES_MAX} images at most; leave out older ones, or send them as container_upload.`,
+      );
+    }
     if (source.type === "url") return [{ type: "image", source: { type: "url", url: source.url } }];
     const file =
       source.type === "file"
@@ -131,6 +141,12 @@ export function createAttachments(options: AttachmentOptions): Attachments {
             mediaType: source.media_type,
             bytes: decode(source.data, `${place.path}.source.data`),
           };
+    if (!file.mediaType.startsWith("image/")) {
+      throw new GatewayError(
+        "invalid_request",
+        `${place.path}: An image block needs an image, but this is ${file.mediaType}; send it as a document or container_upload block.`,
+      );
+    }
     const data = Buffer.from(file.bytes).toString("base64");
     const image: ImageBlock = {
       type: "image",
