@@ -263,6 +263,19 @@ test("an error's envelope has the request id of its header", async () => {
   expect(await answer.json()).toMatchObject({ request_id: answer.headers.get("request-id") });
 });
 
+test("clients are kept from repeating what fails again", async () => {
+  await using app = await createTestApp();
+  await app.send("POST", "/v1/containers");
+  const fault = await app.send("POST", "/v1/containers/container_1/execute", {
+    json: { code: "throw here" },
+  });
+  expect([fault.status, fault.headers.get("x-should-retry")]).toEqual([500, "false"]);
+  app.inFlight.drain();
+  const stopping = await app.send("GET", "/v1/files");
+  expect([stopping.status, stopping.headers.get("x-should-retry")]).toEqual([529, null]);
+  expect(stopping.headers.get("retry-after")).toBe("5");
+});
+
 test("the Messages API gets the request and its id", async () => {
   await using app = await createTestApp();
   const answer = await app.send("POST", "/v1/messages?beta=true", { json: { model: "m" } });

@@ -3,7 +3,9 @@
  *
  * Throw `new GatewayError(code, message)`; the HTTP layer turns it into the Messages API's envelope
  * (`wire/errors.ts`). Any other thrown value becomes `internal`, and its detail goes to the log only.
- * Types and statuses follow the public error documentation of the Messages API.
+ * Types and statuses follow the public error documentation of the Messages API. The SDKs send a request
+ * with a status of 408, 409, 429 or 5xx again by themselves, which runs its code again; where that cannot
+ * help, `retry` is false.
  */
 export const ERRORS = {
   invalid_request: {
@@ -42,6 +44,7 @@ export const ERRORS = {
     status: 500,
     type: "api_error",
     hint: "The log has the detail under the same request id.",
+    retry: false,
   },
   upstream: {
     status: 502,
@@ -58,8 +61,21 @@ export const ERRORS = {
     type: "overloaded_error",
     hint: "Every place is taken; try again shortly.",
   },
-  storage_full: { status: 507, type: "api_error", hint: "Free some disk space under CURTA_DATA." },
-} as const satisfies Record<string, { status: number; type: string; hint: string }>;
+  storage_full: {
+    status: 507,
+    type: "api_error",
+    hint: "Free some disk space under CURTA_DATA.",
+    retry: false,
+  },
+} as const satisfies Record<string, ErrorRow>;
+
+interface ErrorRow {
+  status: number;
+  type: string;
+  hint: string;
+  /** False: the same request fails again, and clients are told so by `x-should-retry`. */
+  retry?: false;
+}
 
 export type ErrorCode = keyof typeof ERRORS;
 
@@ -67,6 +83,8 @@ export interface GatewayErrorOptions {
   cause?: unknown;
   /** Seconds after which the same request may work; sent as `retry-after`. */
   retryAfterSeconds?: number;
+  /** False where the same request fails again although the row says nothing of it. */
+  retry?: false;
   /** Goes into `error.details`, for instance `{ error_code: "file_expired" }`. */
   details?: Record<string, unknown>;
 }
@@ -76,11 +94,15 @@ export class GatewayError extends Error {
   readonly code: ErrorCode;
   readonly retryAfterSeconds: number | undefined;
   readonly details: Record<string, unknown> | undefined;
+  /** Whether clients that repeat errors of this status by themselves may do so. */
+  readonly mayRetry: boolean;
 
   constructor(code: ErrorCode, message: string, options: GatewayErrorOptions = {}) {
     super(message, { cause: options.cause });
     this.code = code;
     this.retryAfterSeconds = options.retryAfterSeconds;
     this.details = options.details;
+    const row: ErrorRow = ERRORS[code];
+    this.mayRetry = (options.retry ?? row.retry) !== false;
   }
 }

@@ -9,6 +9,9 @@ import { listSettings } from "./settings.ts";
 const NOTE =
   "<!-- Generated from the code: `UPDATE=1 vitest run test/docs.test.ts` writes it anew. -->\n";
 
+/** Below 500, the statuses after which the official SDKs send a request again. */
+const REPEATED = new Set([409, 429]);
+
 export function renderConfigReference(): string {
   const rows = listSettings().map(({ name, variable, flag, fallback, why }) => [
     `\`${variable}\``,
@@ -28,10 +31,11 @@ ${renderTable(["Variable", "Flag", "Key", "Default", "Why"], rows)}`;
 }
 
 export function renderErrorReference(): string {
-  const rows = Object.entries(ERRORS).map(([code, { status, type, hint }]) => [
+  const rows = Object.entries(ERRORS).map(([code, { status, type, hint, ...row }]) => [
     `\`${code}\``,
     String(status),
     `\`${type}\``,
+    (status >= 500 || REPEATED.has(status)) && !("retry" in row) ? "yes" : "no",
     hint,
   ]);
   return `${NOTE}
@@ -41,7 +45,10 @@ An error answers with its status and the Messages API's envelope,
 \`{"type":"error","error":{"type":…,"message":…},"request_id":…}\`; the same id is in the header
 \`request-id\` and in the server's log. In a stream it is an event named \`error\`.
 
-${renderTable(["Code", "Status", "`error.type`", "What to do"], rows)}`;
+*Repeated* tells whether the official SDKs send such a request again by themselves. Where it could not help, the header
+\`x-should-retry: false\` keeps them from it, since a repeated request runs its code again.
+
+${renderTable(["Code", "Status", "`error.type`", "Repeated", "What to do"], rows)}`;
 }
 
 export function renderCliReference(): string {

@@ -25,7 +25,5 @@ export function toGatewayError(error: unknown, log: Logger, requestId: string): 
 
 export function toErrorResponse(error: GatewayError, requestId: string): Response {
   const { status, headers, body } = toErrorAnswer(error, requestId);
-  // The SDKs repeat every 5xx; a full disk is still full the second time, and the code would run again.
-  if (error.code === "storage_full") headers["x-should-retry"] = "false";
   return Response.json(body, { status, headers });
 }

@@ -198,7 +198,9 @@ function openSpan(client: AbortSignal, seconds: number): Span {
   const onGone = (): void => controller.abort(client.reason);
   const timer = setTimeout(() => {
     controller.abort(
-      new GatewayError("upstream_timeout", `The request took longer than ${seconds} seconds.`),
+      new GatewayError("upstream_timeout", `The request took longer than ${seconds} seconds.`, {
+        retry: false,
+      }),
     );
   }, seconds * 1000);
   client.addEventListener("abort", onGone, { once: true });

@@ -283,7 +283,7 @@ describe("retries", () => {
 
   test("a server can forbid it", async () => {
     await serve([status(500, "no", { "x-should-retry": "false" })]);
-    await expect(ask()).rejects.toMatchObject({ code: "upstream" });
+    await expect(ask()).rejects.toMatchObject({ code: "upstream", mayRetry: false });
     expect(server.asked).toHaveLength(1);
   });
 
@@ -298,6 +298,16 @@ describe("retries", () => {
 });
 
 describe("failures", () => {
+  test.each([
+    [401, false],
+    [404, false],
+    [500, true],
+    [529, true],
+  ])("after a %i the client may repeat its request: %s", async (code, mayRetry) => {
+    await serve(Array.from({ length: 3 }, () => status(code, "no")));
+    await expect(ask()).rejects.toMatchObject({ mayRetry });
+  });
+
   const apiError = (type: string, message: string): string =>
     JSON.stringify({ type: "error", error: { type, message } });
   test.each([

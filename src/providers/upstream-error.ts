@@ -138,6 +138,8 @@ function upstreamErrorFromStatus(
       status,
       upstreamMessage: said,
       retryable: retryable && shouldRetry !== "false",
+      // A wrong key or address is as wrong the second time.
+      ...((shouldRetry === "false" || (status >= 400 && status < 408)) && { retry: false }),
       retryAfterMs,
     });
   switch (status) {

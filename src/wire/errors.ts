@@ -20,6 +20,7 @@ export function toErrorAnswer(thrown: unknown, requestId: string): ErrorAnswer {
   };
   if (error.retryAfterSeconds !== undefined)
     headers["retry-after"] = String(Math.ceil(error.retryAfterSeconds));
+  if (!error.mayRetry) headers["x-should-retry"] = "false";
   return {
     status,
     headers,
