@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 
+import { noWeb } from "../test/support/no-web.ts";
 import { MemoryContainers } from "../test/support/memory-containers.ts";
 import { createTestApp } from "../test/support/test-app.ts";
 import type { SendOptions } from "../test/support/test-app.ts";
@@ -295,6 +296,7 @@ test.each([
     provider: withoutModel,
     containers: new MemoryContainers(),
     ledger: { append: () => {} },
+    web: noWeb,
     clock: { now: Date.now },
   });
   await using app = await createTestApp({ messages });

@@ -248,6 +248,48 @@ const SETTINGS = {
     fallback: 30,
     why: "Requests under way at SIGTERM have this long to end.",
   },
+  search: {
+    schema: z.enum(["", "local", "searxng", "brave", "tavily"]),
+    fallback: "",
+    why: "The engine of web search. Empty: the index that `curta index` makes, if there is one.",
+  },
+  searchUrl: {
+    schema: z.string(),
+    fallback: "",
+    why: "Base URL of the SearXNG server; for brave and tavily only to use a proxy of theirs.",
+  },
+  searchKey: { schema: z.string(), fallback: "", why: "Key for the search engine.", secret: true },
+  searchResults: {
+    schema: z.coerce.number().int().min(1).max(20),
+    fallback: 10,
+    why: "Results of one search, as the hosted tool.",
+  },
+  searchSeconds: {
+    schema: positive,
+    fallback: 10,
+    why: "A search engine that has not answered by then is told to the model as unavailable.",
+  },
+  searchCacheMinutes: {
+    schema: atLeastZero,
+    fallback: 10,
+    why: "The same search within this time is answered from memory. 0: never.",
+  },
+  fetchPrivate: {
+    schema: z.enum(["no", "yes"]),
+    fallback: "no",
+    why: "yes: web_fetch may open addresses of the private network and of this machine. For intranets.",
+  },
+  fetchSeconds: {
+    schema: positive,
+    fallback: 20,
+    why: "One fetch of a page, redirects included.",
+  },
+  fetchMb: { schema: positive, fallback: 10, why: "One fetched page, unpacked." },
+  fetchCharacters: {
+    schema: positive,
+    fallback: 50000,
+    why: "What the model reads of a fetched page. About 12,000 tokens.",
+  },
   weaken: {
     schema: z.string(),
     fallback: "",

@@ -7,7 +7,7 @@ import { expect, test } from "vitest";
 const SOURCES = fileURLToPath(new URL("../src", import.meta.url));
 
 /** From the bottom up. Tools know the words of the model's side: what a tool is declared as. */
-const LAYERS = ["kernel", "sandbox", "providers", "tools", "agent", "wire", "http"];
+const LAYERS = ["kernel", "sandbox", "search", "providers", "tools", "agent", "wire", "http"];
 const ABOVE_THEM = ["setup", "app", "conformance", "cli", "main"];
 const USED_BY_ALL = new Set(["config", "errors", "telemetry", "store"]);
 

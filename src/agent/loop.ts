@@ -181,7 +181,10 @@ async function* runUse(turn: Turn, use: SampledUse): AsyncGenerator<UseEvent> {
     yield* follow(
       turn,
       use,
-      startToolExecution(tool, input, () => workspace.container()),
+      startToolExecution(tool, input, {
+        container: () => workspace.container(),
+        putFile: (filename, bytes) => workspace.putFile(filename, bytes),
+      }),
     );
   }
 }

@@ -5,8 +5,7 @@
  * detached. So a client that goes away during a request stops the code, and one that goes away between two
  * requests does not.
  */
-import type { Container } from "../sandbox/sandbox.ts";
-import type { Tool, ToolEvent } from "../tools/tool.ts";
+import type { Tool, ToolContext, ToolEvent } from "../tools/tool.ts";
 
 export interface ToolExecution {
   /** The next event; null when there are no more. */
@@ -20,10 +19,11 @@ export interface ToolExecution {
 export function startToolExecution(
   tool: Tool,
   input: Record<string, unknown>,
-  container: () => Promise<Container>,
+  workspace: Omit<ToolContext, "signal">,
 ): ToolExecution {
   const controller = new AbortController();
-  const events = tool.run(input, { container, signal: controller.signal })[Symbol.asyncIterator]();
+  const context = { ...workspace, signal: controller.signal };
+  const events = tool.run(input, context)[Symbol.asyncIterator]();
   let detach: () => void = () => {};
 
   return {

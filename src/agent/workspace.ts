@@ -12,6 +12,8 @@ import type { TurnFile } from "./turn.ts";
 
 export interface Workspace {
   container(): Promise<Container>;
+  /** Writes a file of Curta's own: at once, or before the first execution when nothing has run yet. */
+  putFile(filename: string, bytes: Uint8Array): Promise<void>;
   /** The container as the client is told of it; null until there is one. */
   current(): TurnContainer | null;
 }
@@ -23,6 +25,7 @@ export async function openWorkspace(
 ): Promise<Workspace> {
   let container = containerId === null ? null : await containers.get(containerId);
   let areFilesWritten = false;
+  const waiting = new Map<string, Uint8Array>();
 
   return {
     async container() {
@@ -30,7 +33,14 @@ export async function openWorkspace(
       container ??= await containers.create();
       if (!areFilesWritten) await writeFiles(container, files, isFresh);
       areFilesWritten = true;
+      for (const [filename, bytes] of waiting) await container.writeFile(filename, bytes);
+      waiting.clear();
       return container;
+    },
+    async putFile(filename, bytes) {
+      // A search alone needs no container.
+      if (areFilesWritten && container !== null) await container.writeFile(filename, bytes);
+      else waiting.set(filename, bytes);
     },
     current() {
       return container === null ? null : { id: container.id, expiresAt: container.expiresAt };

@@ -20,6 +20,7 @@ import type { Layers } from "../sandbox/layers.ts";
 import { ensureEnvironment } from "../setup/environment.ts";
 import type { Reporter } from "../setup/reporter.ts";
 import { openBatchStore } from "../store/batches.ts";
+import { createPageServices, createSearchService } from "../search/select.ts";
 import { openDatabase } from "../store/database.ts";
 import { openFilesStore } from "../store/files.ts";
 import type { FilesStore } from "../store/files.ts";
@@ -54,6 +55,8 @@ export async function startService(
   const ledger = openLedger(database, Date.now, (err, entry) =>
     log.error({ err, entry }, "what was used could not be entered into the ledger"),
   );
+  const web = createSearchService(config);
+  started.defer(() => web.close());
   signal.throwIfAborted();
   // Both take seconds, on different cores. Both have settled before the error of one is told, so that
   // nothing goes on starting behind a failed start.
@@ -70,6 +73,7 @@ export async function startService(
   const provider = await providerStart;
   signal.throwIfAborted();
   const inFlight = createInFlight();
+  const webServices = { ...web, ...createPageServices(config, containers) };
   const messages = createMessagesHandler({
     config,
     log,
@@ -77,6 +81,7 @@ export async function startService(
     provider,
     files: toFileStore(files),
     ledger,
+    web: webServices,
     clock: { now: Date.now },
   });
   const batchStore = openBatchStore(database, Date.now, config.batches);
@@ -89,6 +94,7 @@ export async function startService(
   });
   started.use(runner);
   const app = createApp({
+    web: webServices,
     config,
     log,
     containers,

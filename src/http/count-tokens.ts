@@ -13,10 +13,11 @@ import { parseMessagesRequest, type MessagesRequest } from "../wire/request.ts";
 import { readBetas } from "./betas.ts";
 import { parseJson, readBody, requireJson } from "./request-body.ts";
 import type { AppHandler, Services } from "./services.ts";
+import { createWebTools, type WebServices } from "./web-tools.ts";
 
 const MIB = 1024 * 1024;
 
-export function countTokens({ config, provider, files }: Services): AppHandler {
+export function countTokens({ config, provider, files, web }: Services): AppHandler {
   const stored: Pick<FileStore, "read"> = {
     async read(id) {
       const { filename, mimeType } = files.get(id);
@@ -27,7 +28,7 @@ export function countTokens({ config, provider, files }: Services): AppHandler {
     const request = context.req.raw;
     requireJson(request);
     const json = parseJson(await readBody(request, { mb: config.requestMb, setting: "requestMb" }));
-    const { turn } = await parseMessagesRequest(withMaxTokens(json), {
+    const parsed = await parseMessagesRequest(withMaxTokens(json), {
       betas: readBetas(request.headers),
       limits: {
         attachmentBytes: config.attachmentMb * MIB,
@@ -36,10 +37,11 @@ export function countTokens({ config, provider, files }: Services): AppHandler {
       },
       files: stored,
     });
+    const { turn } = parsed;
     const tokens = await provider.countTokens(
       {
         ...turn.prompt,
-        tools: [...definitionsOf(turn, config), ...turn.clientTools],
+        tools: [...definitionsOf(parsed, config, web), ...turn.clientTools],
         attachments: turn.files.map(({ attachment }) => attachment),
       },
       request.signal,
@@ -55,14 +57,20 @@ function withMaxTokens(json: unknown): unknown {
 }
 
 function definitionsOf(
-  { serverTools, codeTools }: MessagesRequest["turn"],
+  request: MessagesRequest,
   config: Config,
+  services: WebServices,
 ): ModelTool[] {
   const { definition } = createCodeExecutionTool({
     timeoutMs: config.timeoutSeconds * 1000,
     resultCharacters: config.resultCharacters,
     answerBytes: config.answerMb * MIB,
-    functions: codeTools,
+    functions: request.turn.codeTools,
   });
-  return serverTools.includes(definition.name) ? [definition] : [];
+  const webTools = createWebTools({ ...request, services, config, onFailure: () => {} });
+  const { serverTools } = request.turn;
+  return [
+    ...(serverTools.includes(definition.name) ? [definition] : []),
+    ...webTools.map((tool) => tool.definition),
+  ];
 }

@@ -1,4 +1,5 @@
 import Anthropic from "@anthropic-ai/sdk";
+import { noWeb } from "../../test/support/no-web.ts";
 import { expect, test, vi } from "vitest";
 
 import { loadConfig, type Config } from "../config.ts";
@@ -96,6 +97,7 @@ function setup({ script = lessonScript, execute = notebook, config = {} }: Setup
     provider,
     containers: containersOf(execute),
     ledger: { append: () => {} },
+    web: noWeb,
     clock: { now: () => 0 },
     log: {
       info: (fields) => void logged.push({ level: "info", fields: { ...fields } }),

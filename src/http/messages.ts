@@ -30,6 +30,7 @@ import { readBetas } from "./betas.ts";
 import { toMessageEntry } from "./ledger-entry.ts";
 import { parseJson, readBody, requireJson } from "./request-body.ts";
 import { toEventStream } from "./sse.ts";
+import { createWebTools, type WebConfig, type WebServices } from "./web-tools.ts";
 
 export interface MessagesDeps {
   config: MessagesConfig;
@@ -37,27 +38,29 @@ export interface MessagesDeps {
   containers: Containers;
   files?: FileStore;
   ledger: Pick<Ledger, "append">;
+  web: WebServices;
   clock: { now(): number };
   log: Log;
 }
 
-export type MessagesConfig = Pick<
-  Config,
-  | "answerMb"
-  | "attachmentMb"
-  | "billing"
-  | "clientToolSeconds"
-  | "executionsPerTurn"
-  | "filesMb"
-  | "imagePixelsPerToken"
-  | "pingSeconds"
-  | "requestMb"
-  | "requests"
-  | "requestSeconds"
-  | "resultCharacters"
-  | "streamStallSeconds"
-  | "timeoutSeconds"
->;
+export type MessagesConfig = WebConfig &
+  Pick<
+    Config,
+    | "answerMb"
+    | "attachmentMb"
+    | "billing"
+    | "clientToolSeconds"
+    | "executionsPerTurn"
+    | "filesMb"
+    | "imagePixelsPerToken"
+    | "pingSeconds"
+    | "requestMb"
+    | "requests"
+    | "requestSeconds"
+    | "resultCharacters"
+    | "streamStallSeconds"
+    | "timeoutSeconds"
+  >;
 
 export interface Log {
   info(fields: object, message: string): void;
@@ -146,12 +149,14 @@ const STREAM_HEADERS = {
 };
 
 function runRequest(
-  { turn, rendering, caller }: MessagesRequest,
+  { turn, rendering, caller, web, sources }: MessagesRequest,
   deps: MessagesDeps & { waiting: WaitingExecutions },
   requestId: string,
   signal: AbortSignal,
 ): AsyncGenerator<WireEvent, void> {
   const { config, provider, containers, files, ledger, log, waiting } = deps;
+  const onFailure = (err: unknown): void => log.error({ requestId, err }, "a web tool failed");
+  const webTools = createWebTools({ web, sources, turn, services: deps.web, config, onFailure });
   const tool = createCodeExecutionTool({
     timeoutMs: config.timeoutSeconds * 1000,
     resultCharacters: config.resultCharacters,
@@ -165,8 +170,8 @@ function runRequest(
     {
       provider,
       containers,
-      tools: new Map([[tool.definition.name, tool]]),
       waiting,
+      tools: new Map([tool, ...webTools].map((each) => [each.definition.name, each])),
       executionsPerTurn: config.executionsPerTurn,
       newId,
     },
@@ -180,7 +185,7 @@ function runRequest(
     priceList: { policy: config.billing, imagePixelsPerToken: config.imagePixelsPerToken },
     record: (record) => ledger.append(toMessageEntry(messageId, record)),
   });
-  return encodeTurn(metered, { messageId, rendering, caller });
+  return encodeTurn(metered, { messageId, rendering, caller, sources });
 }
 
 interface Span {

@@ -11,6 +11,7 @@ import type { Ledger } from "../store/ledger.ts";
 import type { Logger } from "../telemetry/log.ts";
 import type { BatchRunner } from "./batch-runner.ts";
 import type { InFlight } from "./in-flight.ts";
+import type { WebServices } from "./web-tools.ts";
 
 /** Reads the request's body itself, by the rules of `request-body.ts`. */
 export type MessagesHandler = (
@@ -26,6 +27,7 @@ export interface Services {
   files: FilesStore;
   ledger: Ledger;
   messages: MessagesHandler;
+  web: WebServices;
   batches: { store: BatchStore; runner: Pick<BatchRunner, "wake" | "isRunning"> };
   inFlight: InFlight;
   version: string;

@@ -45,6 +45,7 @@ async function run({ input, events = [DONE], failure, signal, save }: Setup) {
       if (failure !== undefined) throw failure;
       return container as Container;
     },
+    putFile: async () => {},
     signal: signal ?? new AbortController().signal,
   };
   for await (const event of tool.run(input, context)) seen.push(event);

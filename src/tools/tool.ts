@@ -8,10 +8,13 @@
 import type { ModelTool, TextBlock, ImageBlock } from "../providers/provider.ts";
 import type { Container, ExecutionEvent, FunctionCall, OutputFile } from "../sandbox/sandbox.ts";
 import type { ExecutionOutput } from "./execution-output.ts";
+import type { WebOutput } from "./web-output.ts";
 
 export interface ToolContext {
   /** The turn's container, created on first use, with the turn's files in its workspace. */
   container(): Promise<Container>;
+  /** Puts a file into the workspace of the turn's container, when there is one. */
+  putFile(filename: string, bytes: Uint8Array): Promise<void>;
   signal: AbortSignal;
 }
 
@@ -29,9 +32,11 @@ export type ToolEvent =
       type: "result";
       content: (TextBlock | ImageBlock)[];
       isError: boolean;
-      /** The whole execution, for the client; null after a `rejected`. */
-      output: ExecutionOutput | null;
+      /** The whole of it, for the client; null after a `rejected`. */
+      output: ToolOutput | null;
     };
+
+export type ToolOutput = ExecutionOutput | WebOutput;
 
 export type RejectionCode = "invalid_tool_input" | "unavailable" | "too_many_requests";
 

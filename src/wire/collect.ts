@@ -21,6 +21,7 @@ export async function collectMessage(events: AsyncIterable<WireEvent>): Promise<
         break;
       case "content_block_delta":
         pieces.push(textOf(event.delta));
+        addCitation(message.content[event.index], event.delta);
         setSignature(message.content[event.index], event.delta);
         break;
       case "content_block_stop":
@@ -50,6 +51,7 @@ function textOf(delta: BlockDelta): string {
     case "input_json_delta":
       return delta.partial_json;
     case "signature_delta":
+    case "citations_delta":
       return "";
   }
 }
@@ -57,6 +59,11 @@ function textOf(delta: BlockDelta): string {
 function setSignature(block: ContentBlock | undefined, delta: BlockDelta): void {
   if (block?.type === "thinking" && delta.type === "signature_delta")
     block.signature = delta.signature;
+}
+
+function addCitation(block: ContentBlock | undefined, delta: BlockDelta): void {
+  if (block?.type === "text" && delta.type === "citations_delta")
+    block.citations = [...(block.citations ?? []), delta.citation];
 }
 
 function setContent(block: ContentBlock | undefined, text: string): void {

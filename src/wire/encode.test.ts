@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 
 import type { TurnEvent } from "../agent/events.ts";
+import { createSources } from "../search/sources.ts";
 import type { ExecutionOutput } from "../tools/execution-output.ts";
 import { lesson } from "./code-execution/lesson.ts";
 import { native } from "./code-execution/native.ts";
@@ -38,7 +39,7 @@ async function* each<Item>(items: readonly Item[]): AsyncGenerator<Item> {
 
 async function encode(events: TurnEvent[], rendering: Rendering = lesson): Promise<WireEvent[]> {
   const encoded: WireEvent[] = [];
-  const options = { messageId: "msg_1", rendering, caller: null };
+  const options = { messageId: "msg_1", sources: createSources(), rendering, caller: null };
   for await (const event of encodeTurn(each(events), options)) encoded.push(event);
   return encoded;
 }

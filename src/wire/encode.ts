@@ -10,6 +10,8 @@ import type { TurnContainer, TurnEvent } from "../agent/events.ts";
 import type { TurnMetering } from "../agent/metering.ts";
 import type { ModelUsage } from "../providers/provider.ts";
 import type { ToolEvent } from "../tools/tool.ts";
+import type { Sources } from "../search/sources.ts";
+import { createCitationMarks, type CitedText } from "./citation-marks.ts";
 import type { Rejection, Rendering } from "./code-execution/rendering.ts";
 import type {
   BlockDelta,
@@ -21,12 +23,15 @@ import type {
   WireMetering,
   WireUsage,
 } from "./events.ts";
+import { isWebOutput, isWebTool, toCitation, toWebBlock, toWebErrorBlock } from "./web-blocks.ts";
 
 export interface EncodeOptions {
   messageId: string;
   rendering: Rendering;
   /** How code that calls the client's tools is named; null where it cannot. */
   caller: CallerType | null;
+  /** What the model may cite; it fills as the turn searches. */
+  sources: Sources;
 }
 
 interface OpenBlock {
@@ -48,10 +53,13 @@ export function createEncoder({
   messageId,
   rendering,
   caller,
+  sources,
 }: EncodeOptions): (event: TurnEvent) => Generator<WireEvent> {
   let index = 0;
   let open: OpenBlock | null = null;
   let rejection: Rejection | null = null;
+  const marks = createCitationMarks((number) => sources.get(number) !== undefined);
+  const webRequests = { web_search_requests: 0, web_fetch_requests: 0 };
 
   function begin(content: ContentBlock): OpenBlock {
     open = { content, isStarted: false, held: "" };
@@ -76,6 +84,25 @@ export function createEncoder({
     if (open.isStarted || whole.trim() !== "")
       yield* addDelta(open, { type: "text_delta", text: whole });
     else open.held = whole;
+  }
+
+  /** Text that rests on sources is a block of its own, opened and filled as the hosted tool does. */
+  function* addCited({ text, sources: numbers }: CitedText): Generator<WireEvent> {
+    if (numbers.length === 0) return yield* addText(text);
+    const before = open?.isStarted === false ? open.held : "";
+    yield* end();
+    const block = begin({ type: "text", text: "", citations: [] });
+    yield* addDelta(block, { type: "text_delta", text: before + text });
+    for (const number of numbers) {
+      const source = sources.get(number);
+      if (source === undefined) continue;
+      yield* addDelta(block, {
+        type: "citations_delta",
+        citation: toCitation(source, number, text),
+      });
+    }
+    yield* end();
+    begin({ type: "text", text: "" });
   }
 
   function* addInput(json: string): Generator<WireEvent> {
@@ -106,7 +133,7 @@ export function createEncoder({
     yield* end();
   }
 
-  function* addToolEvent(toolUseId: string, event: ToolEvent): Generator<WireEvent> {
+  function* addToolEvent(toolUseId: string, name: string, event: ToolEvent): Generator<WireEvent> {
     switch (event.type) {
       case "execution":
       case "calls":
@@ -115,18 +142,28 @@ export function createEncoder({
         rejection = { errorCode: event.errorCode, message: event.message };
         return;
       case "result":
-        for (const block of toResultBlocks(toolUseId, event)) yield* addWhole(block);
+        for (const block of toResultBlocks(toolUseId, name, event)) yield* addWhole(block);
+        // A use that failed counts nothing.
+        if (event.output !== null && isWebOutput(event.output)) {
+          if (event.output.type === "web_search") webRequests.web_search_requests += 1;
+          if (event.output.type === "web_fetch") webRequests.web_fetch_requests += 1;
+        }
         rejection = null;
     }
   }
 
   function toResultBlocks(
     toolUseId: string,
+    name: string,
     { output }: ToolEvent & { type: "result" },
   ): ResultContent[] {
-    if (output !== null) return rendering.toResultBlocks(toolUseId, output);
-    const fallback: Rejection = { errorCode: "unavailable", message: "The tool did not run." };
-    return rendering.toRejectionBlocks(toolUseId, rejection ?? fallback);
+    if (output !== null) {
+      if (isWebOutput(output)) return [toWebBlock(toolUseId, output)];
+      return rendering.toResultBlocks(toolUseId, output);
+    }
+    const refusal = rejection ?? { errorCode: "unavailable", message: "The tool did not run." };
+    if (isWebTool(name)) return [toWebErrorBlock(toolUseId, name, refusal)];
+    return rendering.toRejectionBlocks(toolUseId, refusal);
   }
 
   return function* encode(event): Generator<WireEvent> {
@@ -143,7 +180,7 @@ export function createEncoder({
             stop_reason: null,
             stop_sequence: null,
             stop_details: null,
-            usage: { ...toUsage(event.usage), service_tier: "standard" },
+            usage: { ...toUsage(event.usage, webRequests), service_tier: "standard" },
             ...toContainer(event.container),
           },
         };
@@ -152,7 +189,9 @@ export function createEncoder({
         begin({ type: "text", text: "" });
         break;
       case "text-delta":
-        yield* addText(event.text);
+        // Without a source there is no mark, and text goes on as it comes.
+        if (sources.size === 0) yield* addText(event.text);
+        else for (const piece of marks.push(event.text)) yield* addCited(piece);
         break;
       case "thinking-start":
         begin(rendering.startThinking());
@@ -193,10 +232,11 @@ export function createEncoder({
         yield* addInput(event.partialJson);
         break;
       case "block-end":
+        for (const piece of marks.flush()) yield* addCited(piece);
         yield* end();
         break;
       case "tool":
-        yield* addToolEvent(event.toolUseId, event.event);
+        yield* addToolEvent(event.toolUseId, event.name, event.event);
         break;
       case "turn-end":
         yield* end();
@@ -208,7 +248,7 @@ export function createEncoder({
             stop_details: null,
             ...toContainer(event.container),
           },
-          usage: { ...toUsage(event.usage), ...toMetering(event.metering) },
+          usage: { ...toUsage(event.usage, webRequests), ...toMetering(event.metering) },
         };
         yield { type: "message_stop" };
         break;
@@ -221,13 +261,13 @@ export function createEncoder({
 /** Marks an input that has begun; no held text looks like it, for that begins with a brace. */
 const STARTED = "started";
 
-function toUsage(usage: ModelUsage): WireUsage {
+function toUsage(usage: ModelUsage, webRequests: WireUsage["server_tool_use"]): WireUsage {
   return {
     input_tokens: usage.inputTokens,
     cache_creation_input_tokens: usage.cacheCreationInputTokens ?? 0,
     cache_read_input_tokens: usage.cacheReadInputTokens ?? 0,
     output_tokens: usage.outputTokens,
-    server_tool_use: { web_search_requests: 0, web_fetch_requests: 0 },
+    server_tool_use: { ...webRequests },
   };
 }
 

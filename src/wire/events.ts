@@ -54,6 +54,16 @@ export interface WireMessage {
 export interface TextContent {
   type: "text";
   text: string;
+  /** There when the text rests on sources, and then an empty list until the deltas fill it. */
+  citations?: CitationContent[];
+}
+
+export interface CitationContent {
+  type: "web_search_result_location";
+  url: string;
+  title: string;
+  encrypted_index: string;
+  cited_text: string;
 }
 
 export interface ThinkingContent {
@@ -100,7 +110,38 @@ export interface NativeResult {
     | { type: "code_execution_tool_result_error"; error_code: string };
 }
 
-export type ResultContent = LessonResult | NativeResult;
+export type WebResult =
+  | {
+      type: "web_search_tool_result";
+      tool_use_id: string;
+      content:
+        | {
+            type: "web_search_result";
+            url: string;
+            title: string;
+            encrypted_content: string;
+            page_age: string | null;
+          }[]
+        | { type: "web_search_tool_result_error"; error_code: string };
+    }
+  | {
+      type: "web_fetch_tool_result";
+      tool_use_id: string;
+      content:
+        | {
+            type: "web_fetch_result";
+            url: string;
+            retrieved_at: string;
+            content: {
+              type: "document";
+              source: { type: string; media_type: string; data: string };
+              title: string | null;
+            };
+          }
+        | { type: "web_fetch_tool_result_error"; error_code: string };
+    };
+
+export type ResultContent = LessonResult | NativeResult | WebResult;
 
 export type ContentBlock =
   | TextContent
@@ -113,7 +154,8 @@ export type BlockDelta =
   | { type: "text_delta"; text: string }
   | { type: "thinking_delta"; thinking: string }
   | { type: "signature_delta"; signature: string }
-  | { type: "input_json_delta"; partial_json: string };
+  | { type: "input_json_delta"; partial_json: string }
+  | { type: "citations_delta"; citation: CitationContent };
 
 export interface WireError {
   type: "error";

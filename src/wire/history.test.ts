@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 
+import { createSources } from "../search/sources.ts";
 import { createAttachments } from "./attachments.ts";
 import { toHistory } from "./history.ts";
 import type { WireMessage } from "./schema.ts";
@@ -11,7 +12,7 @@ function history(messages: unknown[]) {
     hasWorkspace: true,
     stored: new Map(),
   });
-  return toHistory(messages as WireMessage[], attachments, 24_000);
+  return toHistory(messages as WireMessage[], attachments, 24_000, createSources());
 }
 
 const user = (...content: unknown[]) => ({ role: "user", content });
@@ -252,7 +253,7 @@ test.each<[string, unknown[], unknown[]]>([
     [
       user(text("q")),
       assistant({ type: "tool_use", id: "w1", name: "web_search", input: { query: "x" } }),
-      user(result("w1", "[]")),
+      user(result("w1", "Nothing was found. Try other words.")),
       assistant(text("nothing")),
     ],
   ],

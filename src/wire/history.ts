@@ -34,6 +34,8 @@ import type {
   WireNativeResult,
   WireToolResult,
 } from "./schema.ts";
+import type { Sources } from "../search/sources.ts";
+import { fromWebBlock } from "./web-blocks.ts";
 
 export interface History {
   /** Texts of `role: "system"` messages. */
@@ -80,6 +82,7 @@ export function toHistory(
   given: readonly WireMessage[],
   attachments: Attachments,
   resultCharacters: number,
+  sources: Sources,
 ): History {
   const system: TextBlock[] = [];
   const messages: ModelMessage[] = [];
@@ -147,7 +150,7 @@ export function toHistory(
       case "web_search_tool_result":
       case "web_fetch_tool_result":
       case "tool_search_tool_result":
-        addParts(block, fromNativeBlock(block));
+        addParts(block, fromWebBlock(block, sources) ?? fromNativeBlock(block));
         break;
       default:
         for (const plain of toCacheable(toPlainBlocks(block, attachments, place), block))

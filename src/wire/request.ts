@@ -14,8 +14,10 @@ import type { Rendering } from "./code-execution/rendering.ts";
 import type { CallerType } from "./events.ts";
 import { toHistory } from "./history.ts";
 import { RequestBody, type WireMessage } from "./schema.ts";
+import { createSources, type Sources } from "../search/sources.ts";
 import { parseTools, type DeclaredTools } from "./tool-declarations.ts";
 import { validate } from "./validation.ts";
+import type { WebTools } from "./web-tools.ts";
 
 export interface RequestOptions {
   /** Values of the `anthropic-beta` header. */
@@ -38,6 +40,9 @@ export interface MessagesRequest {
   rendering: Rendering;
   /** How code that calls the client's tools is named; null where there are none. */
   caller: CallerType | null;
+  web: WebTools;
+  /** What the conversation has found so far; searches of the turn are added. */
+  sources: Sources;
 }
 
 export async function parseMessagesRequest(
@@ -57,7 +62,8 @@ export async function parseMessagesRequest(
     hasWorkspace: tools.serverTools.length > 0,
     stored: await readFiles(body.messages, options.files),
   });
-  const history = toHistory(body.messages, attachments, resultCharacters);
+  const sources = createSources();
+  const history = toHistory(body.messages, attachments, resultCharacters, sources);
   refuseUndeclared(history.pending, tools);
   const containerId = toContainerId(body.container);
   if (containerId === null && history.pending.some(({ id }) => history.callers.has(id))) {
@@ -95,6 +101,8 @@ export async function parseMessagesRequest(
     stream: body.stream ?? false,
     rendering: tools.rendering,
     caller: tools.codeTools.length > 0 ? tools.caller : null,
+    web: tools.web,
+    sources,
   };
 }
 

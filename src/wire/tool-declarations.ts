@@ -13,6 +13,7 @@ import type { CodeExecutionVersion, Rendering } from "./code-execution/rendering
 import type { CallerType } from "./events.ts";
 import { readAllowedCallers, refuseBesideCodeTools } from "./programmatic-calling.ts";
 import type { RequestBody, WireTool } from "./schema.ts";
+import { addWebTool, refuseOldCodeExecution, type WebTools } from "./web-tools.ts";
 
 /** Every version of the tool that is here. */
 const VERSIONS: readonly CodeExecutionVersion[] = [
@@ -23,7 +24,7 @@ const VERSIONS: readonly CodeExecutionVersion[] = [
 
 /** Tools of the Messages API that are known and not here. */
 const ABSENT =
-  /^(code_execution_20250825|(web_search|web_fetch|bash|text_editor|computer|browser|memory|tool_search_tool\w*|advisor)_\d{8}|mcp_toolset)$/;
+  /^(code_execution_20250825|(bash|text_editor|computer|browser|memory|tool_search_tool\w*|advisor)_\d{8}|mcp_toolset)$/;
 
 export interface DeclaredTools {
   /** Run by the client when the model uses them. */
@@ -34,6 +35,7 @@ export interface DeclaredTools {
   serverTools: string[];
   serverToolMark: { cache_control?: object };
   rendering: Rendering;
+  web: WebTools;
 }
 
 export function parseTools(
@@ -48,6 +50,7 @@ export function parseTools(
     serverTools: [],
     serverToolMark: {},
     rendering: native,
+    web: { search: null, fetch: null, bringsCode: false },
   };
   const onlyForCode = new Set<string>();
   const names = new Set<string>();
@@ -64,6 +67,11 @@ export function parseTools(
       if (callers.code) declared.codeTools.push(clientTool);
       continue;
     }
+    const webTool = addWebTool(tool, path, declared.web);
+    if (webTool !== null) {
+      declared.serverTools.push(webTool);
+      continue;
+    }
     const version = findVersion(tool.type, path);
     if (tool.name !== "code_execution") {
       throw new GatewayError("invalid_request", `${path}.name: Input should be 'code_execution'`);
@@ -72,6 +80,11 @@ export function parseTools(
     declared.rendering = version.rendering(betas);
     declared.caller = version.caller;
     declared.serverToolMark = cacheControl(tool);
+  }
+  refuseOldCodeExecution(tools, declared.web);
+  if (declared.web.bringsCode && !tools.some(({ type }) => type?.startsWith("code_execution_"))) {
+    declared.serverTools.push(...codeExecution20260120.tools);
+    declared.caller = codeExecution20260120.caller;
   }
   if (declared.codeTools.length > 0) {
     refuseBesideCodeTools(declared.codeTools, onlyForCode, choice);
@@ -110,7 +123,7 @@ function findVersion(type: string, path: string): CodeExecutionVersion {
   const found = VERSIONS.find((version) => version.type === type);
   if (found !== undefined) return found;
   const here = VERSIONS.map((version) => `'${version.type}'`).join(", ");
-  const supported = `The supported tools are ${here} and custom tools with an input_schema.`;
+  const supported = `The supported tools are ${here}, 'web_search_20250305', 'web_fetch_20250910' and their later versions, and custom tools with an input_schema.`;
   const problem = ABSENT.test(type)
     ? `The tool '${type}' is not available on this server.`
     : `Input tag '${type}' found using 'type' is not a known tool version.`;

@@ -155,10 +155,10 @@ const BAD_REQUESTS: BadRequest[] = [
     says: /code_execution_20250825.*not available.*'code_execution_20250522'/,
   },
   {
-    name: "web search",
-    body: { tools: [CODE_EXECUTION, { type: "web_search_20250305", name: "web_search" }] },
+    name: "a tool of the Messages API that is not here",
+    body: { tools: [CODE_EXECUTION, { type: "computer_20250124", name: "computer" }] },
     ...INVALID,
-    says: /^tools\.1: .*web_search_20250305.*not available on this server/,
+    says: /^tools\.1: .*computer_20250124.*not available on this server/,
   },
   {
     name: "another name for the tool",

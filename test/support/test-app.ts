@@ -18,6 +18,7 @@ import { openFilesStore } from "../../src/store/files.ts";
 import { openLedger } from "../../src/store/ledger.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import { MemoryContainers } from "./memory-containers.ts";
+import { noWeb } from "./no-web.ts";
 
 export interface TestApp extends AsyncDisposable {
   app: App;
@@ -93,6 +94,7 @@ export async function createTestApp(options: TestAppOptions = {}): Promise<TestA
       throw cause;
     }),
     messages,
+    web: noWeb,
     batches: { store, runner },
     inFlight,
     version: "0.0.0",

@@ -1,0 +1,196 @@
+import { expect, test } from "vitest";
+
+import { parseMessagesRequest } from "./request.ts";
+
+const SEARCH = { type: "web_search_20250305", name: "web_search" };
+const FETCH = { type: "web_fetch_20250910", name: "web_fetch" };
+const NEWER = { type: "web_search_20260209", name: "web_search" };
+
+const parse = (tools: unknown[], messages: unknown[] = [{ role: "user", content: "hi" }]) =>
+  parseMessagesRequest(
+    { model: "m", max_tokens: 100, messages, tools },
+    {
+      betas: new Set(),
+      limits: { attachmentBytes: 1000, workspaceBytes: 1000, resultCharacters: 24_000 },
+    },
+  );
+
+test("every parameter is read", async () => {
+  const { turn, web, rendering } = await parse([
+    { type: "code_execution_20250522", name: "code_execution" },
+    {
+      ...SEARCH,
+      max_uses: 3,
+      allowed_domains: ["example.org", "例え.jp"],
+      blocked_domains: [],
+      user_location: {
+        type: "approximate",
+        city: "Paris",
+        country: "FR",
+        timezone: "Europe/Paris",
+      },
+      cache_control: { type: "ephemeral" },
+    },
+    {
+      ...FETCH,
+      max_content_tokens: 500,
+      blocked_domains: ["bad.org"],
+      citations: { enabled: true },
+    },
+  ]);
+  expect(turn.serverTools).toEqual(["code_execution", "web_search", "web_fetch"]);
+  expect(rendering.name).toBe("lesson");
+  expect(web).toEqual({
+    search: {
+      maxUses: 3,
+      scope: {
+        allowedDomains: ["example.org", "例え.jp"],
+        blockedDomains: [],
+        location: { city: "Paris", country: "FR", timezone: "Europe/Paris" },
+      },
+    },
+    fetch: {
+      maxUses: null,
+      scope: { allowedDomains: [], blockedDomains: ["bad.org"] },
+      maxContentTokens: 500,
+    },
+    bringsCode: false,
+  });
+});
+
+test("nulls are as good as nothing", async () => {
+  const { web } = await parse([
+    {
+      ...SEARCH,
+      max_uses: null,
+      allowed_domains: null,
+      blocked_domains: null,
+      user_location: null,
+    },
+  ]);
+  expect(web.search).toEqual({
+    maxUses: null,
+    scope: { allowedDomains: [], blockedDomains: [], location: null },
+  });
+});
+
+test.each([NEWER, { ...NEWER, type: "web_search_20260318", response_inclusion: "excluded" }])(
+  "$type brings code execution along",
+  async (tool) => {
+    const { turn, rendering } = await parse([tool]);
+    expect(turn.serverTools[0]).toBe("web_search");
+    expect(turn.serverTools).toContain("code_execution");
+    expect(rendering.name).toBe("native");
+  },
+);
+
+test.each<[string, unknown[], string]>([
+  [
+    "both lists",
+    [{ ...SEARCH, allowed_domains: ["a.org"], blocked_domains: ["b.org"] }],
+    "tools.0: allowed_domains and blocked_domains cannot be used together. Write allowed_domains for only these sites, or blocked_domains for all but these.",
+  ],
+  [
+    "a scheme",
+    [{ ...SEARCH, allowed_domains: ["https://a.org/x"] }],
+    'tools.0.allowed_domains.0: Write the domain without "https://" and without a path: "a.org", not "https://a.org/x".',
+  ],
+  [
+    "a path",
+    [{ ...FETCH, blocked_domains: ["a.org", "b.org/news"] }],
+    'tools.0.blocked_domains.1: Write the domain without a path: "b.org", not "b.org/news".',
+  ],
+  [
+    "a wildcard",
+    [{ ...SEARCH, allowed_domains: ["*.a.org"] }],
+    'tools.0.allowed_domains.0: Write the domain without "*": "a.org" includes its subdomains, not "*.a.org".',
+  ],
+  [
+    "a port",
+    [{ ...SEARCH, allowed_domains: ["a.org:443"] }],
+    'tools.0.allowed_domains.0: Write the domain without a port: "a.org", not "a.org:443".',
+  ],
+  [
+    "no domain at all",
+    [{ ...SEARCH, allowed_domains: ["not a domain"] }],
+    'tools.0.allowed_domains.0: Write a domain such as "example.com", not "not a domain".',
+  ],
+  [
+    "max_uses of 0",
+    [{ ...SEARCH, max_uses: 0 }],
+    "tools.0.max_uses: Input should be greater than or equal to 1. Leave max_uses out for no limit, or leave the tool out for no use.",
+  ],
+  [
+    "max_uses below 0",
+    [{ ...FETCH, max_uses: -3 }],
+    "tools.0.max_uses: Input should be greater than or equal to 1. Leave max_uses out for no limit, or leave the tool out for no use.",
+  ],
+  [
+    "max_uses in words",
+    [{ ...SEARCH, max_uses: "2" }],
+    "tools.0.max_uses: Input should be a valid number",
+  ],
+  [
+    "a place that is nowhere",
+    [{ ...SEARCH, user_location: { type: "approximate" } }],
+    "tools.0.user_location: Write at least one of city, region, country and timezone.",
+  ],
+  [
+    "a country's name",
+    [{ ...SEARCH, user_location: { type: "approximate", country: "France" } }],
+    'tools.0.user_location.country: Write the country\'s code of two letters, such as "US".',
+  ],
+  [
+    "a time zone that there is not",
+    [{ ...SEARCH, user_location: { type: "approximate", timezone: "Mars/Base" } }],
+    'tools.0.user_location.timezone: Write a name of the IANA time zones, such as "Europe/Paris".',
+  ],
+  ["another name", [{ ...SEARCH, name: "search" }], "tools.0.name: Input should be 'web_search'"],
+  [
+    "a version of the future",
+    [{ ...SEARCH, type: "web_search_20990101" }],
+    "tools.0: The tool 'web_search_20990101' is not available on this server. Its versions here are 'web_search_20250305', 'web_search_20260209', 'web_search_20260318'.",
+  ],
+  [
+    "an older code execution beside a newer search",
+    [NEWER, { type: "code_execution_20250522", name: "code_execution" }],
+    "tools.1: 'web_search_20260209' needs code_execution_20260120 or later in the same request, not 'code_execution_20250522'. Leave code execution out, and it comes along by itself; or use web_search_20250305 or web_fetch_20250910.",
+  ],
+])("%s is refused", async (_name, tools, message) => {
+  await expect(parse(tools)).rejects.toMatchObject({ code: "invalid_request", message });
+});
+
+test("results that come back are numbered in order, whatever became of their encrypted content", async () => {
+  const first = {
+    type: "web_search_result",
+    url: "https://a.org/1",
+    title: "",
+    encrypted_content: "",
+  };
+  const second = {
+    ...first,
+    url: "https://a.org/2",
+    title: "Two",
+    encrypted_content: "changed",
+    page_age: "1 day ago",
+  };
+  const { turn, sources } = await parse(
+    [SEARCH],
+    [
+      { role: "user", content: "Search." },
+      {
+        role: "assistant",
+        content: [
+          { type: "server_tool_use", id: "srvtoolu_1", name: "web_search", input: { query: "x" } },
+          { type: "web_search_tool_result", tool_use_id: "srvtoolu_1", content: [first, second] },
+          { type: "text", text: "Found." },
+        ],
+      },
+      { role: "user", content: "And?" },
+    ],
+  );
+  expect(sources.size).toBe(2);
+  expect(JSON.stringify(turn.prompt.messages[2])).toContain(
+    "[1] https://a.org/1\\nhttps://a.org/1\\n\\n[2] Two\\nhttps://a.org/2 (1 day ago)",
+  );
+});
