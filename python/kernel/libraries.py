@@ -1,6 +1,8 @@
 """Libraries that start programs for what a process or thread does as well are told to do the latter."""
 
-from multiprocessing import resource_tracker
+import errno
+from multiprocessing import resource_tracker, util
+from typing import NoReturn
 
 import joblib
 from joblib.parallel import ThreadingBackend
@@ -17,3 +19,9 @@ def adapt_libraries() -> None:
     for name in ("register", "unregister", "ensure_running"):
         setattr(resource_tracker, name, lambda *_arguments: None)
         setattr(resource_tracker._resource_tracker, name, lambda *_arguments: None)
+    util.spawnv_passfds = refuse_spawn
+
+
+def refuse_spawn(*_arguments: object) -> NoReturn:
+    """The other ways of multiprocessing start a new Python."""
+    raise PermissionError(errno.EPERM, 'Programs cannot be started here: use multiprocessing.get_context("fork").')

@@ -164,3 +164,5 @@ def set_fonts() -> None:
 def forget_warming(shell: Shell) -> None:
     forget_event_loop()
     shell.user_ns["exit"] = shell.user_ns["quit"] = leave
+    # multiprocessing asks the main module for it.
+    shell.user_ns["__spec__"] = None

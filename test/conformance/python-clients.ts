@@ -24,7 +24,7 @@ export interface PythonClients {
 
 export async function ensurePythonClients(
   cache: string,
-  name: "clients" | "clients-old" = "clients",
+  name: "clients" | "clients-old" | "suites" = "clients",
 ): Promise<PythonClients> {
   const { signal } = new AbortController();
   const lockFile = requirementsFile(name);

@@ -82,6 +82,14 @@ print(a, b, await pair(), asyncio.run(pair()))`,
     timeout: 20,
   },
   {
+    name: "56 multiprocessing that would start programs says what to use",
+    code: `import multiprocessing
+for way in ('spawn', 'forkserver'):
+    try: multiprocessing.get_context(way).Pool(1)
+    except OSError as error: print(error.strerror)`,
+    prints: /^(Programs cannot be started here: use multiprocessing.get_context\("fork"\).\n){2}$/,
+  },
+  {
     name: "56 subprocess says what is the matter",
     code: `import subprocess
 try: subprocess.run(['ls'])

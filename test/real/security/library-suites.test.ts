@@ -1,0 +1,131 @@
+/**
+ * Checklist 56: a wall that breaks a library is a fault as bad as a hole. Tests of numpy, pandas and scipy, as
+ * these projects wrote them, run in a container and pass as they do outside, save those that are named here.
+ *
+ * CURTA_TEST_SUITES=all runs every test of the three, which takes an hour or more.
+ */
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { z } from "zod";
+
+import { loadConfig } from "../../../src/config.ts";
+import { ScriptedProvider } from "../../../src/providers/scripted.ts";
+import { ensurePythonClients } from "../../conformance/python-clients.ts";
+import { createContainer, send } from "../direct-client.ts";
+import { startServer, type TestServer } from "../server.ts";
+
+/** What fails, and why that is as it should be. */
+const EXPLAINED: readonly (readonly [name: RegExp, why: string])[] = [
+  [
+    /PermissionError: .*(python3|Programs cannot be started)/,
+    "starts a program, which Python here may not",
+  ],
+  [/ArrayMemoryError|: MemoryError|test_large_m4/, "wants more memory than the container has"],
+  [/'dateutil\//, "fails outside too: this pandas does not know this dateutil's zones"],
+  [/Could not find file/, "fails outside too: the wheel does not ship the file"],
+  [/fixture '.*' not found/, "fails outside too: the wheel does not ship the servers it asks"],
+];
+
+const FAST: Record<string, { modules: string[]; atLeast: number }> = {
+  numpy: {
+    modules: [
+      "numpy._core.tests.test_numeric",
+      "numpy._core.tests.test_indexing",
+      "numpy._core.tests.test_memmap",
+      "numpy.lib.tests.test_io",
+      "numpy.linalg.tests.test_linalg",
+      "numpy.fft.tests.test_pocketfft",
+      "numpy.random.tests.test_random",
+    ],
+    atLeast: 2500,
+  },
+  pandas: {
+    modules: [
+      "pandas.tests.groupby.test_groupby",
+      "pandas.tests.reshape.merge.test_merge",
+      "pandas.tests.io.test_pickle",
+      "pandas.tests.io.test_parquet",
+      "pandas.tests.io.test_compression",
+      "pandas.tests.io.parser.test_multi_thread",
+    ],
+    atLeast: 4000,
+  },
+  scipy: {
+    modules: [
+      "scipy.linalg.tests.test_basic",
+      "scipy.spatial.tests.test_kdtree",
+      "scipy.optimize.tests.test_linprog",
+      "scipy.fft.tests.test_multithreading",
+      "scipy.io.matlab.tests.test_mio",
+    ],
+    atLeast: 3000,
+  },
+};
+
+const runsAll = process.env.CURTA_TEST_SUITES === "all";
+const seconds = runsAll ? 3600 : 150;
+
+const Report = z.object({
+  passed: z.number(),
+  failed: z.number().default(0),
+  names: z.array(z.string()),
+});
+
+let server: TestServer;
+let archive: Buffer;
+let packages: string;
+beforeAll(async () => {
+  const { cache } = loadConfig({ env: process.env });
+  const suites = await ensurePythonClients(cache, "suites");
+  packages = suites.packages;
+  const folder = mkdtempSync(join(tmpdir(), "curta-suites-"));
+  const script = fileURLToPath(new URL("../../fixtures/pack-suites.py", import.meta.url));
+  const packed = spawnSync(suites.python, [script, packages, join(folder, "suite.zip")]);
+  if (packed.status !== 0) throw new Error(String(packed.stderr));
+  archive = readFileSync(join(folder, "suite.zip"));
+  rmSync(folder, { recursive: true });
+  server = await startServer({
+    provider: new ScriptedProvider([]),
+    env: { CURTA_TIMEOUT_SECONDS: String(seconds) },
+  });
+});
+afterAll(() => server.close());
+
+const RUNNER = readFileSync(new URL("../../fixtures/run-suite.py", import.meta.url), "utf8");
+
+test.each(Object.entries(FAST))(
+  "56 %s passes its own tests inside",
+  async (library, { modules, atLeast }) => {
+    const container = await createContainer(server);
+    const put = await send(
+      server,
+      "PUT",
+      `/v1/containers/${container.id}/files/suite.zip`,
+      archive,
+    );
+    expect(put.status).toBe(200);
+    const chosen = runsAll ? allModules(library) : modules;
+    const code = `MODULES = ${JSON.stringify(chosen)}\n${RUNNER}`;
+    const report = Report.parse(JSON.parse(await container.print(code, seconds)));
+    console.log(`${library}: ${report.passed} passed, ${report.failed} failed`);
+    const unexplained = report.names.filter(
+      (name) => !EXPLAINED.some(([pattern]) => pattern.test(name)),
+    );
+    expect(unexplained).toEqual([]);
+    expect(report.passed).toBeGreaterThan(atLeast);
+    await container.delete();
+  },
+  (seconds + 60) * 1000,
+);
+
+/** Every module of tests that the library's wheel has. */
+function allModules(library: string): string[] {
+  return readdirSync(join(packages, library), { recursive: true, encoding: "utf8" })
+    .filter((name) => /(^|\/)tests\/(.*\/)?test_[^/]*\.py$/.test(name))
+    .map((name) => `${library}.${name.slice(0, -3).replaceAll("/", ".")}`);
+}
