@@ -157,6 +157,11 @@ const SETTINGS = {
     fallback: 60,
     why: "As the hosted tool reports it: an hour from the last use.",
   },
+  containerDays: {
+    schema: positive,
+    fallback: 30,
+    why: "As the hosted tool: from its creation, however much it is used.",
+  },
   parkSeconds: {
     schema: positive,
     fallback: 300,

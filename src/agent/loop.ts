@@ -20,6 +20,8 @@ import type { Turn, TurnDeps, TurnRequest } from "./turn.ts";
 import type { WaitingExecution } from "./waiting-executions.ts";
 import { openWorkspace } from "./workspace.ts";
 
+const RUNS_CODE = /code_execution$/;
+
 export async function* runTurn(
   request: TurnRequest,
   deps: TurnDeps,
@@ -53,7 +55,12 @@ export async function* runTurn(
         stopSequence,
       );
     }
-    if (uses.some((use) => use.runs === "client")) return yield* endTurn(turn, "tool_use");
+    if (uses.some((use) => use.runs === "client")) {
+      // What waits for the next request has its container already, so that clients hand it on.
+      if (uses.some((use) => use.runs === "here" && RUNS_CODE.test(use.block.name)))
+        await turn.workspace.container();
+      return yield* endTurn(turn, "tool_use");
+    }
     if (yield* runUses(turn, uses)) return yield* endTurn(turn, "tool_use");
     if (isLast) return yield* endTurn(turn, "end_turn");
     // A forced tool was for the first sampling; forced again, the turn would never end.

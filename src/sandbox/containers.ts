@@ -1,5 +1,6 @@
 /**
- * Containers by id: made on demand from the pool, queued one call at a time, ended when idle too long.
+ * Containers by id: made on demand from the pool, queued one call at a time, ended when idle too long or
+ * too old.
  *
  * When the bound on live containers is reached, the one that has been idle longest makes room, as long
  * as it has been idle for a minute; otherwise the caller is told to come back. A container that nobody has
@@ -50,6 +51,7 @@ export function createContainers(
 ): Containers {
   const entries = new Map<string, Entry>();
   const idleMs = config.containerIdleMinutes * 60_000;
+  const lifeMs = config.containerDays * 86_400_000;
   const parkMs = config.parkSeconds * 1000;
   const sweeper = setInterval(sweep, Math.min(SWEEP_MS, parkMs));
   sweeper.unref();
@@ -213,7 +215,8 @@ export function createContainers(
   }
 
   function isExpired(entry: Entry): boolean {
-    return isIdle(entry) && now() - entry.lastUsedMs > idleMs;
+    if (!isIdle(entry)) return false;
+    return now() - entry.lastUsedMs > idleMs || now() - entry.createdAt.getTime() > lifeMs;
   }
 
   /** Code that waits for somebody outside keeps nobody busy. */

@@ -349,6 +349,25 @@ print(await task)`,
   expect(talk.result).toMatchObject({ stdout: "fine\n", stderr: "" });
 });
 
+test("a session that makes calls up is believed nothing but what a tool's input may be", async () => {
+  const talk = await begin(
+    `import gc
+session = [o for o in gc.get_objects() if type(o).__name__ == "Session"][0]
+session.tools.last = 100
+session.send_calls([(1, "os.system", b"{}"), (2, "query_database", b"[1]"), (3, "query_database", b"{"),
+                    (4, "query_database", b'{"sql": ' + b"[" * 90 + b"]" * 90 + b"}"),
+                    (5, "query_database", b'{"sql": "mine"}'), (5, "query_database", b'{"sql": "twice"}')])
+print(await query_database({"sql": "real"}))`,
+  );
+  expect(talk.calls.map(({ input }) => input)).toEqual([{ sql: "mine" }]);
+  talk.reply("for nobody");
+  await talk.ask();
+  expect(talk.calls.map(({ input }) => input)).toEqual([{ sql: "real" }]);
+  talk.reply("fine");
+  await talk.ask();
+  expect(talk.result.stdout).toBe("fine\n");
+});
+
 test("the clock of the code stands still while the client works", async () => {
   const talk = await begin(`print(await query_database({"sql": "S"}))`);
   await new Promise((resolve) => setTimeout(resolve, 3500));
