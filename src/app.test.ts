@@ -315,7 +315,7 @@ test("health tells the state, and before a shutdown says so and turns work away"
     status: "ok",
     version: "0.0.0",
     model: { provider: "scripted", name: null },
-    sandbox: { state: "ready", containers: 0, max_containers: 64 },
+    sandbox: { state: "ready", containers: 0, max_containers: 256 },
   });
   app.inFlight.drain();
   expect((await app.send("GET", "/healthz")).status).toBe(503);

@@ -149,8 +149,8 @@ const SETTINGS = {
   },
   containers: {
     schema: positive,
-    fallback: 64,
-    why: "Live containers. An idle one costs a few MiB.",
+    fallback: 256,
+    why: "Live containers. An idle one costs a few MiB; every request that names none has one of its own.",
   },
   containerIdleMinutes: {
     schema: positive,

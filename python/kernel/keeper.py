@@ -187,8 +187,13 @@ class Keeper:
         operation = header["op"]
         if operation == "put":
             workspace.write(header["path"], payload)
+        elif operation == "edit":
+            return {"existed": workspace.edit(header["path"], payload)}, b""
         elif operation == "get":
             return {}, workspace.read(header["path"], header["max"])
+        elif operation == "look":
+            entries, data = workspace.look(header["path"], header["max"])
+            return {"entries": entries}, data
         elif operation == "list":
             return {"files": workspace.list_files()}, b""
         elif operation == "collect":

@@ -17,6 +17,8 @@ from . import libc
 
 WORKSPACE = "/workspace"
 OUTPUTS = "/outputs"
+# Where user code may write, and so where an editor may, by absolute path.
+PLACES = (WORKSPACE, OUTPUTS, "/tmp", "/home/user")
 
 # RESOLVE_NO_XDEV, NO_MAGICLINKS, NO_SYMLINKS, BENEATH
 RESOLVE = 0x01 | 0x02 | 0x04 | 0x08
@@ -24,6 +26,8 @@ PATH_BYTES_MAX = 1024
 DEPTH_MAX = 32
 LISTED_MAX = 10000
 LISTED_BYTES_MAX = 2 << 20
+LOOKED_AT_MAX = 1000
+LEVELS = 2
 
 
 class Refused(Exception):
@@ -37,14 +41,27 @@ class Refused(Exception):
 
 def write(path: str, data: bytes | bytearray) -> None:
     """Write a file of the workspace, making folders on the way. Raises Refused."""
-    parts = split(path)
-    root = os.open(WORKSPACE, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    write_beneath(WORKSPACE, split(path), path, data)
+
+
+def edit(path: str, data: bytes | bytearray) -> bool:
+    """The same at an absolute path too; return whether the file was there before. Raises Refused."""
+    return write_beneath(*locate(path), path, data)
+
+
+def write_beneath(place: str, parts: list[str], path: str, data: bytes | bytearray) -> bool:
+    root = os.open(place, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    existed = True
     try:
         for count in range(1, len(parts)):
             make_folder(root, parts[:count])
         name = "/".join(parts)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC
-        descriptor = open_beneath(root, name, flags, 0o644)
+        flags = os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC
+        try:
+            descriptor = open_beneath(root, name, flags, 0)
+        except FileNotFoundError:
+            existed = False
+            descriptor = open_beneath(root, name, flags | os.O_CREAT, 0o644)
     except OSError as error:
         raise refusal(error, path) from error
     finally:
@@ -60,6 +77,57 @@ def write(path: str, data: bytes | bytearray) -> None:
         raise refusal(error, path) from error
     finally:
         os.close(descriptor)
+    return existed
+
+
+def look(path: str, limit: int) -> tuple[list[list[Any]] | None, bytes]:
+    """Return the bytes of a regular file, or the entries of a folder two levels deep: [path, size or -1 for a folder].
+
+    Raises Refused.
+    """
+    place, parts = locate(path, folder=True)
+    root = os.open(place, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        name = "/".join(parts) or "."
+        try:
+            folder = open_beneath(root, name, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, 0)
+        except NotADirectoryError:
+            return None, read_beneath(root, name, limit)
+        try:
+            entries: list[list[Any]] = []
+            list_folder(folder, "", LEVELS, entries)
+            return entries, b""
+        finally:
+            os.close(folder)
+    except OSError as error:
+        raise refusal(error, path) from error
+    finally:
+        os.close(root)
+
+
+def list_folder(folder: int, prefix: str, levels: int, entries: list[list[Any]]) -> None:
+    """Add what an open folder holds, hidden entries apart, in order and as far as there is room."""
+    with os.scandir(folder) as found:
+        names = sorted(entry.name for entry, _ in zip(found, range(LISTED_MAX)) if not entry.name.startswith("."))
+    for name in names:
+        if len(entries) >= LOOKED_AT_MAX:
+            return
+        if not is_text(name):
+            continue
+        try:
+            status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+            if not stat.S_ISDIR(status.st_mode):
+                entries.append([prefix + name, status.st_size])
+                continue
+            entries.append([prefix + name, -1])
+            if levels > 1:
+                inner = open_beneath(folder, name, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, 0)
+                try:
+                    list_folder(inner, f"{prefix}{name}/", levels - 1, entries)
+                finally:
+                    os.close(inner)
+        except OSError:
+            continue  # Gone, or closed to us, meanwhile.
 
 
 def read(path: str, limit: int) -> bytes:
@@ -174,6 +242,18 @@ def open_beneath(root: int, path: str, flags: int, mode: int) -> int:
     )
 
 
+def locate(path: str, folder: bool = False) -> tuple[str, list[str]]:
+    """Return the writable place that a path lies in, and its parts below that. Relative means the workspace."""
+    if not path.startswith("/"):
+        return WORKSPACE, split(path) if path or not folder else []
+    for place in PLACES:
+        if path.rstrip("/") == place and folder:
+            return place, []
+        if path.startswith(f"{place}/"):
+            return place, split(path[len(place) + 1 :].rstrip("/") if folder else path[len(place) + 1 :])
+    raise Refused("not_found", f"{path} is not in {', '.join(PLACES)}.")
+
+
 def split(path: str) -> list[str]:
     parts = path.split("/")
     if (
@@ -198,7 +278,7 @@ def refusal(error: OSError, path: str) -> Refused:
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return Refused("no_space", f"{path} does not fit: the container's space for files is used up.")
     if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENXIO):
-        return Refused("not_found", f"There is no file {path} in the workspace.")
+        return Refused("not_found", f"There is no file {path}.")
     if error.errno in (errno.ELOOP, errno.EXDEV):
         return Refused("invalid", f"{path} is or passes a link; links are not followed.")
     return Refused("invalid", f"{path} cannot be used: {os.strerror(error.errno or 0)}.")

@@ -95,6 +95,8 @@ function memoryContainers(
     },
     writeFile: async (path) => void written.push(path),
     readFile: async () => Buffer.alloc(0),
+    look: async () => ({ type: "folder", entries: [] }),
+    edit: async () => false,
     listFiles: async () => present.map((path) => ({ path, sizeBytes: 0, modifiedMs: 0 })),
   });
   return {

@@ -53,6 +53,7 @@ function execution(id: string): TurnEvent[] {
       content: [{ type: "text", text: "héllo" }],
       isError: false,
       output: {
+        kind: "execution",
         parts: [
           { type: "text", text: "héllo", isError: false },
           { type: "image", mediaType: "image/png", data: PNG },

@@ -177,7 +177,7 @@ class ExecutionMeter {
 function imagesOf({
   output,
 }: ToolEvent & { type: "result" }): { mediaType: string; data: string }[] {
-  if (output === null || !("parts" in output)) return [];
+  if (output?.kind !== "execution") return [];
   return output.parts.filter((part) => part.type === "image");
 }
 

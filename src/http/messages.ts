@@ -16,10 +16,12 @@ import { meterTurn } from "../agent/metering.ts";
 import type { Config } from "../config.ts";
 import { GatewayError } from "../errors.ts";
 import type { Provider } from "../providers/provider.ts";
-import type { Containers } from "../sandbox/sandbox.ts";
+import type { Containers, OutputFile } from "../sandbox/sandbox.ts";
+import { createBashTool } from "../tools/bash.ts";
 import { createCodeExecutionTool } from "../tools/code-execution.ts";
 import { newId } from "../store/id.ts";
 import type { Ledger } from "../store/ledger.ts";
+import { createTextEditorTool } from "../tools/text-editor.ts";
 import type { FileStore } from "../tools/tool.ts";
 import { collectMessage } from "../wire/collect.ts";
 import { encodeTurn } from "../wire/encode.ts";
@@ -155,23 +157,31 @@ function runRequest(
   signal: AbortSignal,
 ): AsyncGenerator<WireEvent, void> {
   const { config, provider, containers, files, ledger, log, waiting } = deps;
-  const onFailure = (err: unknown): void => log.error({ requestId, err }, "a web tool failed");
-  const webTools = createWebTools({ web, sources, turn, services: deps.web, config, onFailure });
-  const tool = createCodeExecutionTool({
+  const onFailure = (err: unknown): void => log.error({ requestId, err }, "a tool failed");
+  const execution = {
     timeoutMs: config.timeoutSeconds * 1000,
     resultCharacters: config.resultCharacters,
     answerBytes: config.answerMb * MIB,
     functions: turn.codeTools,
-    save: rendering.showsFileIds && files !== undefined ? (file) => files.save(file) : undefined,
-    onFailure: (err) => log.error({ requestId, err }, "code execution failed"),
-  });
+    save:
+      rendering.showsFileIds && files !== undefined
+        ? (file: OutputFile) => files.save(file)
+        : undefined,
+    onFailure,
+  };
+  const tools = [
+    createCodeExecutionTool(execution),
+    createBashTool(execution),
+    createTextEditorTool(execution),
+    ...createWebTools({ web, sources, turn, services: deps.web, config, onFailure }),
+  ];
   const events = runTurn(
     turn,
     {
       provider,
       containers,
       waiting,
-      tools: new Map([tool, ...webTools].map((each) => [each.definition.name, each])),
+      tools: new Map(tools.map((tool) => [tool.definition.name, tool])),
       executionsPerTurn: config.executionsPerTurn,
       newId,
     },

@@ -18,6 +18,7 @@ import type {
   Containers,
   ExecuteOptions,
   ExecutionEvent,
+  Place,
   WorkspaceFile,
 } from "./sandbox.ts";
 import type { Session, SessionLimits } from "./session.ts";
@@ -102,10 +103,13 @@ export function createContainers(
           return new Date(entry.lastUsedMs + idleMs);
         },
         execute: (options, signal) => execute(entry, options, signal),
-        writeFile: (path, bytes) => writeFile(entry, path, bytes),
+        writeFile: async (path, bytes) => void (await write(entry, "put", path, bytes)),
         readFile: async (path) =>
           (await entry.keeper.request("get", { path, max: config.uploadMb << 20 })).payload,
         listFiles: () => listFiles(entry),
+        look: (path) => look(entry, path),
+        edit: async (path, bytes) =>
+          (await write(entry, "edit", path, bytes)).fields.existed === true,
       },
     };
     entries.set(id, entry);
@@ -187,7 +191,12 @@ export function createContainers(
     return release;
   }
 
-  async function writeFile(entry: Entry, path: string, bytes: Uint8Array): Promise<void> {
+  async function write(
+    entry: Entry,
+    operation: "put" | "edit",
+    path: string,
+    bytes: Uint8Array,
+  ): ReturnType<Keeper["request"]> {
     if (bytes.length > config.uploadMb << 20) {
       throw new GatewayError(
         "request_too_large",
@@ -195,7 +204,18 @@ export function createContainers(
       );
     }
     entry.lastUsedMs = now();
-    await entry.keeper.request("put", { path }, bytes);
+    return await entry.keeper.request(operation, { path }, bytes);
+  }
+
+  async function look(entry: Entry, path: string): Promise<Place> {
+    entry.lastUsedMs = now();
+    const answer = await entry.keeper.request("look", { path, max: config.uploadMb << 20 });
+    const entries = answer.fields.entries as [string, number][] | null;
+    if (entries === null) return { type: "file", bytes: answer.payload };
+    return {
+      type: "folder",
+      entries: entries.map(([name, size]) => ({ path: name, sizeBytes: size < 0 ? null : size })),
+    };
   }
 
   async function listFiles(entry: Entry): Promise<WorkspaceFile[]> {

@@ -101,6 +101,11 @@ export interface ExecuteOptions {
   functions?: readonly CodeFunction[];
 }
 
+/** What stands at a path of a container: a regular file, or a folder with what it holds, two levels deep. */
+export type Place =
+  | { type: "file"; bytes: Buffer }
+  | { type: "folder"; entries: { path: string; sizeBytes: number | null }[] };
+
 export interface WorkspaceFile {
   /** Relative to the workspace, `/` between parts. */
   path: string;
@@ -125,6 +130,13 @@ export interface Container {
   /** Throws `not_found` when there is no regular file at that path. */
   readFile(path: string): Promise<Buffer>;
   listFiles(): Promise<WorkspaceFile[]>;
+  /**
+   * For an editor: as `readFile`, but of folders too, and absolute paths may lead to every place that code can
+   * write to. A folder's entries have null for the size of a folder. Throws `not_found`.
+   */
+  look(path: string): Promise<Place>;
+  /** The same for writing. Gives whether the file was there before. */
+  edit(path: string, bytes: Uint8Array): Promise<boolean>;
 }
 
 export interface Containers {

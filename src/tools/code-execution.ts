@@ -7,25 +7,16 @@
  */
 import { z } from "zod";
 
-import { GatewayError } from "../errors.ts";
 import { describeFunctions, toCodeFunctions } from "./code-functions.ts";
-import { createOutputFold, toModelContent } from "./execution-output.ts";
+import { runExecution, type ExecutionOptions } from "./execution.ts";
+import { toModelContent } from "./execution-output.ts";
 import { reject } from "./rejection.ts";
 import type { ModelTool } from "../providers/provider.ts";
-import type { FileStore, RejectionCode, Tool, ToolContext, ToolEvent } from "./tool.ts";
+import type { Tool, ToolContext, ToolEvent } from "./tool.ts";
 
-export interface CodeExecutionOptions {
-  timeoutMs: number;
-  /** Bound on what the model reads of one execution. */
-  resultCharacters: number;
-  /** Bound on what the client is sent of one execution. */
-  answerBytes: number;
+export interface CodeExecutionOptions extends ExecutionOptions {
   /** The client's tools that the code can call. */
   functions?: readonly ModelTool[];
-  /** Keeps files and charts under ids, for renderings that show ids instead of the bytes. */
-  save?: FileStore["save"];
-  /** Told of failures that are not the model's, before it reads a general sentence. */
-  onFailure?: (cause: unknown) => void;
 }
 
 const CODE_CHARACTERS_MAX = 1_000_000;
@@ -73,66 +64,17 @@ async function* runCode(
     return;
   }
 
-  const { timeoutMs, answerBytes, resultCharacters } = options;
-  const fold = createOutputFold({ timeoutMs, bytesMax: answerBytes });
-  const fileIds: string[] = [];
   const functions = options.functions?.length ? toCodeFunctions(options.functions) : undefined;
-  let hasEnded = false;
-  try {
-    const container = await context.container();
-    for await (const event of container.execute(
-      { code, language: "python", timeoutMs, live: true, functions },
-      context.signal,
-    )) {
-      if (event.type === "calls") {
-        yield event;
-        continue;
-      }
-      if (event.type === "done") hasEnded = true;
-      yield { type: "execution", event };
-      const file = fold.add(event);
-      if (file === null || options.save === undefined) continue;
-      try {
-        fileIds.push(await options.save(file));
-      } catch (cause) {
-        // The code has run: a full disk must not cost what it printed.
-        fold.addNote(`[${file.filename} could not be kept: ${explainSaveFailure(cause, options)}]`);
-      }
-    }
-  } catch (cause) {
-    context.signal.throwIfAborted();
-    if (!(cause instanceof GatewayError)) options.onFailure?.(cause);
-    yield* reject(...toRejection(cause));
-    return;
-  }
-  if (!hasEnded) {
-    yield* reject(
-      "unavailable",
-      "The code was stopped while it waited for a tool: another call came.",
-    );
-    return;
-  }
-  const output = fold.finish(fileIds);
-  const isError = output.parts.some((part) => part.type === "text" && part.isError);
+  const request = { code, language: "python" as const, functions };
+  const outcome = yield* runExecution(request, context, options);
+  if (outcome === null) return;
+  const { output } = outcome;
   yield {
     type: "result",
-    content: toModelContent(output.parts, resultCharacters),
-    isError,
+    content: toModelContent(output.parts, options.resultCharacters),
+    isError: output.parts.some((part) => part.type === "text" && part.isError),
     output,
   };
-}
-
-function explainSaveFailure(cause: unknown, { onFailure }: CodeExecutionOptions): string {
-  if (cause instanceof GatewayError) return cause.message;
-  onFailure?.(cause);
-  return "Something went wrong while it was stored.";
-}
-
-function toRejection(cause: unknown): [RejectionCode, string] {
-  if (!(cause instanceof GatewayError))
-    return ["unavailable", "The code could not be run: the sandbox failed."];
-  const busy = cause.code === "overloaded" || cause.code === "rate_limit";
-  return [busy ? "too_many_requests" : "unavailable", `The code was not run: ${cause.message}`];
 }
 
 function describeTool(seconds: number): string {

@@ -18,6 +18,7 @@ export type OutputPart =
   | { type: "image"; mediaType: string; data: string };
 
 export interface ExecutionOutput {
+  kind: "execution";
   /** Never empty: silence is said in words. */
   parts: OutputPart[];
   stdout: string;
@@ -170,7 +171,14 @@ export function createOutputFold({ timeoutMs, bytesMax }: OutputFoldOptions): Ou
     finish(fileIds) {
       endText();
       if (parts.length === 0) parts.push({ type: "text", text: NO_OUTPUT, isError: false });
-      return { parts, stdout: stdout.join(""), stderr: stderr.join(""), returnCode, fileIds };
+      return {
+        kind: "execution",
+        parts,
+        stdout: stdout.join(""),
+        stderr: stderr.join(""),
+        returnCode,
+        fileIds,
+      };
     },
   };
 }

@@ -8,6 +8,16 @@ export function describeImage(mediaType: string, base64: string): string {
   return size === null ? format : `${format} ${size.width}x${size.height}`;
 }
 
+/** The type of an image by its first bytes; null for everything else. */
+export function sniffImage(bytes: Buffer): string | null {
+  const head = bytes.toString("latin1", 0, 12);
+  if (head.startsWith("\x89PNG\r\n\x1a\n")) return "image/png";
+  if (head.startsWith("\xff\xd8\xff")) return "image/jpeg";
+  if (/^GIF8[79]a/.test(head)) return "image/gif";
+  if (/^RIFF[^]{4}WEBP/.test(head)) return "image/webp";
+  return null;
+}
+
 export interface ImageSize {
   width: number;
   height: number;

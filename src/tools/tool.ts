@@ -8,6 +8,7 @@
 import type { ModelTool, TextBlock, ImageBlock } from "../providers/provider.ts";
 import type { Container, ExecutionEvent, FunctionCall, OutputFile } from "../sandbox/sandbox.ts";
 import type { ExecutionOutput } from "./execution-output.ts";
+import type { TextEditorOutput } from "./text-editor.ts";
 import type { WebOutput } from "./web-output.ts";
 
 export interface ToolContext {
@@ -36,9 +37,21 @@ export type ToolEvent =
       output: ToolOutput | null;
     };
 
-export type ToolOutput = ExecutionOutput | WebOutput;
+/** What a use brought, by the kind of tool. */
+export type ToolOutput = SandboxOutput | WebOutput;
 
-export type RejectionCode = "invalid_tool_input" | "unavailable" | "too_many_requests";
+/** What a rendering shows; the blocks of the web tools are the same in each. */
+export type SandboxOutput = ExecutionOutput | TextEditorOutput;
+
+/** As the Messages API has them, and `string_not_found` of its older versions. */
+export type RejectionCode =
+  | "invalid_tool_input"
+  | "unavailable"
+  | "too_many_requests"
+  | "execution_time_exceeded"
+  | "output_file_too_large"
+  | "file_not_found"
+  | "string_not_found";
 
 export interface Tool {
   readonly definition: ModelTool;

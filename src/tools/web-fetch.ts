@@ -97,7 +97,7 @@ async function open(
       content: [{ type: "text", text: [markUntrusted(head, text), ...notes].join("\n\n") }],
       isError: false,
       output: {
-        type: "web_fetch",
+        kind: "web_fetch",
         page: { url: opened, title: page.title, text, retrievedAt: new Date() },
       },
     };
@@ -156,6 +156,6 @@ function fail({ code, message }: FetchError): ToolEvent {
     type: "result",
     content: [{ type: "text", text: message }],
     isError: true,
-    output: { type: "web_fetch_error", errorCode: code },
+    output: { kind: "web_fetch_error", errorCode: code },
   };
 }

@@ -10,7 +10,7 @@ export interface FetchedPage {
 }
 
 export type WebOutput =
-  | { type: "web_search"; results: SearchResult[] }
-  | { type: "web_search_error"; errorCode: SearchErrorCode }
-  | { type: "web_fetch"; page: FetchedPage }
-  | { type: "web_fetch_error"; errorCode: FetchErrorCode };
+  | { kind: "web_search"; results: SearchResult[] }
+  | { kind: "web_search_error"; errorCode: SearchErrorCode }
+  | { kind: "web_fetch"; page: FetchedPage }
+  | { kind: "web_fetch_error"; errorCode: FetchErrorCode };

@@ -74,7 +74,7 @@ async function search(
       type: "result",
       content: [{ type: "text", text: words + note }],
       isError: false,
-      output: { type: "web_search", results },
+      output: { kind: "web_search", results },
     };
   } catch (cause) {
     context.signal.throwIfAborted();
@@ -106,7 +106,7 @@ function fail({ code, message }: SearchError): ToolEvent {
     type: "result",
     content: [{ type: "text", text: message }],
     isError: true,
-    output: { type: "web_search_error", errorCode: code },
+    output: { kind: "web_search_error", errorCode: code },
   };
 }
 

@@ -22,6 +22,7 @@ const END: TurnEvent = {
   container: CONTAINER,
 };
 const OUTPUT: ExecutionOutput = {
+  kind: "execution",
   parts: [
     { type: "text", text: "4.8", isError: false },
     { type: "image", mediaType: "image/png", data: "iVBORw0KGgo=" },

@@ -12,7 +12,7 @@ import type { ModelUsage } from "../providers/provider.ts";
 import type { ToolEvent } from "../tools/tool.ts";
 import type { Sources } from "../search/sources.ts";
 import { createCitationMarks, type CitedText } from "./citation-marks.ts";
-import type { Rejection, Rendering } from "./code-execution/rendering.ts";
+import type { Rejection, Rendering, UseReference } from "./code-execution/rendering.ts";
 import type {
   BlockDelta,
   CallerType,
@@ -133,7 +133,7 @@ export function createEncoder({
     yield* end();
   }
 
-  function* addToolEvent(toolUseId: string, name: string, event: ToolEvent): Generator<WireEvent> {
+  function* addToolEvent(use: UseReference, event: ToolEvent): Generator<WireEvent> {
     switch (event.type) {
       case "execution":
       case "calls":
@@ -142,28 +142,27 @@ export function createEncoder({
         rejection = { errorCode: event.errorCode, message: event.message };
         return;
       case "result":
-        for (const block of toResultBlocks(toolUseId, name, event)) yield* addWhole(block);
+        for (const block of toResultBlocks(use, event)) yield* addWhole(block);
         // A use that failed counts nothing.
         if (event.output !== null && isWebOutput(event.output)) {
-          if (event.output.type === "web_search") webRequests.web_search_requests += 1;
-          if (event.output.type === "web_fetch") webRequests.web_fetch_requests += 1;
+          if (event.output.kind === "web_search") webRequests.web_search_requests += 1;
+          if (event.output.kind === "web_fetch") webRequests.web_fetch_requests += 1;
         }
         rejection = null;
     }
   }
 
   function toResultBlocks(
-    toolUseId: string,
-    name: string,
+    use: UseReference,
     { output }: ToolEvent & { type: "result" },
   ): ResultContent[] {
     if (output !== null) {
-      if (isWebOutput(output)) return [toWebBlock(toolUseId, output)];
-      return rendering.toResultBlocks(toolUseId, output);
+      if (isWebOutput(output)) return [toWebBlock(use.id, output)];
+      return rendering.toResultBlocks(use, output);
     }
     const refusal = rejection ?? { errorCode: "unavailable", message: "The tool did not run." };
-    if (isWebTool(name)) return [toWebErrorBlock(toolUseId, name, refusal)];
-    return rendering.toRejectionBlocks(toolUseId, refusal);
+    if (isWebTool(use.name)) return [toWebErrorBlock(use.id, use.name, refusal)];
+    return rendering.toRejectionBlocks(use, refusal);
   }
 
   return function* encode(event): Generator<WireEvent> {
@@ -236,7 +235,7 @@ export function createEncoder({
         yield* end();
         break;
       case "tool":
-        yield* addToolEvent(event.toolUseId, event.name, event.event);
+        yield* addToolEvent({ id: event.toolUseId, name: event.name }, event.event);
         break;
       case "turn-end":
         yield* end();

@@ -1,5 +1,6 @@
 /** What Curta may send: a message, its content blocks, and the stream events they arrive in. */
 import type { ModelStopReason } from "../providers/provider.ts";
+import type { RejectionCode } from "../tools/tool.ts";
 
 export interface WireUsage {
   input_tokens: number;
@@ -96,18 +97,21 @@ export interface LessonResult {
   is_error: boolean;
 }
 
-export interface NativeResult {
+interface Streams {
+  stdout: string;
+  stderr: string;
+  return_code: number;
+}
+
+export interface CodeResult {
   type: "code_execution_tool_result";
   tool_use_id: string;
   content:
-    | {
+    | (Streams & {
         type: "code_execution_result";
-        stdout: string;
-        stderr: string;
-        return_code: number;
         content: { type: "code_execution_output"; file_id: string }[];
-      }
-    | { type: "code_execution_tool_result_error"; error_code: string };
+      })
+    | { type: "code_execution_tool_result_error"; error_code: RejectionCode };
 }
 
 export type WebResult =
@@ -140,6 +144,47 @@ export type WebResult =
           }
         | { type: "web_fetch_tool_result_error"; error_code: string };
     };
+
+export interface BashResult {
+  type: "bash_code_execution_tool_result";
+  tool_use_id: string;
+  content:
+    | (Streams & {
+        type: "bash_code_execution_result";
+        content: { type: "bash_code_execution_output"; file_id: string }[];
+      })
+    | { type: "bash_code_execution_tool_result_error"; error_code: RejectionCode };
+}
+
+export interface TextEditorResult {
+  type: "text_editor_code_execution_tool_result";
+  tool_use_id: string;
+  content:
+    | {
+        type: "text_editor_code_execution_view_result";
+        file_type: "text" | "image" | "pdf";
+        content: string;
+        num_lines: number | null;
+        start_line: number | null;
+        total_lines: number | null;
+      }
+    | { type: "text_editor_code_execution_create_result"; is_file_update: boolean }
+    | {
+        type: "text_editor_code_execution_str_replace_result";
+        old_start: number;
+        old_lines: number;
+        new_start: number;
+        new_lines: number;
+        lines: string[];
+      }
+    | {
+        type: "text_editor_code_execution_tool_result_error";
+        error_code: RejectionCode;
+        error_message: string;
+      };
+}
+
+export type NativeResult = CodeResult | BashResult | TextEditorResult;
 
 export type ResultContent = LessonResult | NativeResult | WebResult;
 

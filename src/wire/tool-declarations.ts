@@ -6,6 +6,7 @@ import { GatewayError } from "../errors.ts";
 import type { ModelTool } from "../providers/provider.ts";
 import { cacheControl } from "./cache-control.ts";
 import { codeExecution20250522 } from "./code-execution/20250522.ts";
+import { codeExecution20250825 } from "./code-execution/20250825.ts";
 import { codeExecution20260120 } from "./code-execution/20260120.ts";
 import { codeExecution20260521 } from "./code-execution/20260521.ts";
 import { native } from "./code-execution/native.ts";
@@ -18,13 +19,14 @@ import { addWebTool, refuseOldCodeExecution, type WebTools } from "./web-tools.t
 /** Every version of the tool that is here. */
 const VERSIONS: readonly CodeExecutionVersion[] = [
   codeExecution20250522,
+  codeExecution20250825,
   codeExecution20260120,
   codeExecution20260521,
 ];
 
 /** Tools of the Messages API that are known and not here. */
 const ABSENT =
-  /^(code_execution_20250825|(bash|text_editor|computer|browser|memory|tool_search_tool\w*|advisor)_\d{8}|mcp_toolset)$/;
+  /^((bash|text_editor|computer|browser|memory|tool_search_tool\w*|advisor)_\d{8}|mcp_toolset)$/;
 
 export interface DeclaredTools {
   /** Run by the client when the model uses them. */

@@ -10,7 +10,7 @@ import type { CitationContent, WebResult } from "./events.ts";
 import type { WireNativeResult } from "./schema.ts";
 
 export function isWebOutput(output: ToolOutput): output is WebOutput {
-  return "type" in output;
+  return output.kind.startsWith("web_");
 }
 
 export function isWebTool(name: string): name is "web_search" | "web_fetch" {
@@ -18,7 +18,7 @@ export function isWebTool(name: string): name is "web_search" | "web_fetch" {
 }
 
 export function toWebBlock(toolUseId: string, output: WebOutput): WebResult {
-  switch (output.type) {
+  switch (output.kind) {
     case "web_search":
       return {
         type: "web_search_tool_result",

@@ -150,9 +150,9 @@ const BAD_REQUESTS: BadRequest[] = [
   },
   {
     name: "a version that is not here yet",
-    body: { tools: [{ type: "code_execution_20250825", name: "code_execution" }] },
+    body: { tools: [{ type: "computer_20250124", name: "computer" }] },
     ...INVALID,
-    says: /code_execution_20250825.*not available.*'code_execution_20250522'/,
+    says: /computer_20250124.*not available.*'code_execution_20250522'/,
   },
   {
     name: "a tool of the Messages API that is not here",

@@ -12,6 +12,7 @@ import type {
   ExecuteOptions,
   ExecutionEvent,
   ExecutionStatus,
+  Place,
   WorkspaceFile,
 } from "../../src/sandbox/sandbox.ts";
 
@@ -116,6 +117,16 @@ class MemoryContainer implements Container {
     const bytes = this.#files.get(path);
     if (bytes === undefined) throw new GatewayError("not_found", `There is no file ${path}.`);
     return Buffer.from(bytes);
+  }
+
+  async look(path: string): Promise<Place> {
+    return { type: "file", bytes: await this.readFile(path) };
+  }
+
+  async edit(path: string, bytes: Uint8Array): Promise<boolean> {
+    const existed = this.#files.has(path);
+    this.#files.set(path, bytes);
+    return existed;
   }
 
   async listFiles(): Promise<WorkspaceFile[]> {

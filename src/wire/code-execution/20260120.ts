@@ -5,6 +5,6 @@ import type { CodeExecutionVersion } from "./rendering.ts";
 export const codeExecution20260120: CodeExecutionVersion = {
   type: "code_execution_20260120",
   caller: "code_execution_20260120",
-  tools: ["code_execution"],
+  tools: ["code_execution", "bash_code_execution", "text_editor_code_execution"],
   rendering: () => native,
 };

@@ -14,9 +14,13 @@ export const lesson: Rendering = {
   name: "lesson",
   showsFileIds: false,
   startThinking: () => ({ type: "thinking", thinking: "", text: "", signature: "" }),
-  toResultBlocks: (toolUseId, output) => output.parts.map((part) => toBlock(toolUseId, part)),
-  toRejectionBlocks: (toolUseId, { message }) => [
-    toBlock(toolUseId, { type: "text", text: message, isError: true }),
+  toResultBlocks: ({ id }, output) => {
+    if (output.kind !== "execution")
+      throw new Error(`The lesson has no form for ${output.kind}: its version has no such tool.`);
+    return output.parts.map((part) => toBlock(id, part));
+  },
+  toRejectionBlocks: ({ id }, { message }) => [
+    toBlock(id, { type: "text", text: message, isError: true }),
   ],
 };
 

@@ -1,19 +1,115 @@
 /**
- * The *native* rendering: one `code_execution_tool_result` for each use, byte-compatible with the hosted
- * tool. What a notebook would show as values stands in `stdout`; charts and files are ids.
+ * The *native* rendering: one result block for each use, byte-compatible with the hosted tools. Each sub-tool
+ * has a family of blocks of its own. What a notebook would show as values stands in `stdout`; charts and files
+ * are ids.
  */
+import { describeExitCode } from "../../tools/bash.ts";
 import type { ExecutionOutput, OutputPart } from "../../tools/execution-output.ts";
+import type { TextEditorOutput } from "../../tools/text-editor.ts";
+import type { SandboxOutput } from "../../tools/tool.ts";
 import type { NativeResult } from "../events.ts";
 import type { WireNativeResult } from "../schema.ts";
-import type { Rejection, Rendering } from "./rendering.ts";
+import type { Rejection, Rendering, UseReference } from "./rendering.ts";
 
 export const native: Rendering = {
   name: "native",
   showsFileIds: true,
   startThinking: () => ({ type: "thinking", thinking: "", signature: "" }),
-  toResultBlocks: (toolUseId, output) => [toBlock(toolUseId, toResult(output))],
-  toRejectionBlocks: (toolUseId, rejection) => [toBlock(toolUseId, toError(rejection))],
+  toResultBlocks: (use, output) => [toResultBlock(use, output)],
+  toRejectionBlocks: (use, rejection) => [toErrorBlock(use, rejection)],
 };
+
+function toResultBlock({ id, name }: UseReference, output: SandboxOutput): NativeResult {
+  if (output.kind !== "execution") {
+    return {
+      type: "text_editor_code_execution_tool_result",
+      tool_use_id: id,
+      content: toEditorResult(output),
+    };
+  }
+  if (name === "bash_code_execution") {
+    return {
+      type: "bash_code_execution_tool_result",
+      tool_use_id: id,
+      content: {
+        type: "bash_code_execution_result",
+        ...toStreams(output),
+        content: output.fileIds.map((file_id) => ({ type: "bash_code_execution_output", file_id })),
+      },
+    };
+  }
+  return {
+    type: "code_execution_tool_result",
+    tool_use_id: id,
+    content: {
+      type: "code_execution_result",
+      ...toStreams(output),
+      content: output.fileIds.map((file_id) => ({ type: "code_execution_output", file_id })),
+    },
+  };
+}
+
+function toStreams({ stdout, stderr, returnCode }: ExecutionOutput) {
+  return { stdout, stderr, return_code: returnCode };
+}
+
+function toEditorResult(output: TextEditorOutput) {
+  switch (output.kind) {
+    case "view":
+      return {
+        type: "text_editor_code_execution_view_result" as const,
+        file_type: output.fileType,
+        content: output.content,
+        num_lines: output.lineCount,
+        start_line: output.startLine,
+        total_lines: output.totalLines,
+      };
+    case "create":
+      return {
+        type: "text_editor_code_execution_create_result" as const,
+        is_file_update: output.isFileUpdate,
+      };
+    case "str_replace": {
+      const { oldStart, oldLines, newStart, newLines, lines } = output.hunk;
+      return {
+        type: "text_editor_code_execution_str_replace_result" as const,
+        old_start: oldStart,
+        old_lines: oldLines,
+        new_start: newStart,
+        new_lines: newLines,
+        lines,
+      };
+    }
+  }
+}
+
+/** Only the editor's errors have words; those of the others are read by the model alone. */
+function toErrorBlock({ id, name }: UseReference, { errorCode, message }: Rejection): NativeResult {
+  switch (name) {
+    case "bash_code_execution":
+      return {
+        type: "bash_code_execution_tool_result",
+        tool_use_id: id,
+        content: { type: "bash_code_execution_tool_result_error", error_code: errorCode },
+      };
+    case "text_editor_code_execution":
+      return {
+        type: "text_editor_code_execution_tool_result",
+        tool_use_id: id,
+        content: {
+          type: "text_editor_code_execution_tool_result_error",
+          error_code: errorCode,
+          error_message: message,
+        },
+      };
+    default:
+      return {
+        type: "code_execution_tool_result",
+        tool_use_id: id,
+        content: { type: "code_execution_tool_result_error", error_code: errorCode },
+      };
+  }
+}
 
 /** A result of any hosted tool that a client sent back, in words for the model. */
 export function fromNativeBlock(block: WireNativeResult): OutputPart[] {
@@ -35,7 +131,10 @@ export function fromNativeBlock(block: WireNativeResult): OutputPart[] {
     const parts = [
       { type: "text" as const, text: stdout, isError: false },
       { type: "text" as const, text: stderr, isError: failed },
-    ].filter((part) => part.text !== "");
+      ...(block.type === "bash_code_execution_tool_result" && failed
+        ? describeExitCode(Number(fields.return_code))
+        : []),
+    ].filter((part) => part.type !== "text" || part.text !== "");
     const ids = Array.isArray(fields.content) ? fields.content.flatMap(fileIdOf) : [];
     if (ids.length === 0) return parts;
     return [
@@ -43,27 +142,25 @@ export function fromNativeBlock(block: WireNativeResult): OutputPart[] {
       { type: "text", text: `[files for the user: ${ids.join(", ")}]`, isError: false },
     ];
   }
+  if ("is_file_update" in fields)
+    return [
+      sayOf(fields.is_file_update === true ? "The file was written anew." : "The file was made."),
+    ];
+  if (Array.isArray(fields.lines))
+    return [
+      sayOf(
+        `The file was changed, from line ${String(fields.new_start)} on:\n${fields.lines.join("\n")}`,
+      ),
+    ];
+  if (fields.file_type === "image" || fields.file_type === "pdf")
+    return [sayOf(`[${fields.file_type} shown]`)];
   const words =
     typeof fields.content === "string" ? fields.content : JSON.stringify(block.content ?? null);
   return [{ type: "text", text: words, isError: false }];
 }
 
-function toResult(output: ExecutionOutput): NativeResult["content"] {
-  return {
-    type: "code_execution_result",
-    stdout: output.stdout,
-    stderr: output.stderr,
-    return_code: output.returnCode,
-    content: output.fileIds.map((id) => ({ type: "code_execution_output", file_id: id })),
-  };
-}
-
-function toError({ errorCode }: Rejection): NativeResult["content"] {
-  return { type: "code_execution_tool_result_error", error_code: errorCode };
-}
-
-function toBlock(toolUseId: string, content: NativeResult["content"]): NativeResult {
-  return { type: "code_execution_tool_result", tool_use_id: toolUseId, content };
+function sayOf(text: string): OutputPart {
+  return { type: "text", text, isError: false };
 }
 
 function asText(value: unknown): string {

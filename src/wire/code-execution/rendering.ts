@@ -2,13 +2,18 @@
  * How executions look to the client. A dated version of the tool chooses a rendering; both are accepted
  * back in any later request.
  */
-import type { ExecutionOutput } from "../../tools/execution-output.ts";
-import type { RejectionCode } from "../../tools/tool.ts";
+import type { RejectionCode, SandboxOutput } from "../../tools/tool.ts";
 import type { CallerType, ResultContent, ThinkingContent } from "../events.ts";
 
 export interface Rejection {
   errorCode: RejectionCode;
   message: string;
+}
+
+/** The use that a result belongs to; the blocks of a result depend on the tool. */
+export interface UseReference {
+  id: string;
+  name: string;
 }
 
 export interface Rendering {
@@ -18,8 +23,8 @@ export interface Rendering {
   /** A thinking block before its first words. */
   startThinking(): ThinkingContent;
   /** At least one block for every use. */
-  toResultBlocks(toolUseId: string, output: ExecutionOutput): ResultContent[];
-  toRejectionBlocks(toolUseId: string, rejection: Rejection): ResultContent[];
+  toResultBlocks(use: UseReference, output: SandboxOutput): ResultContent[];
+  toRejectionBlocks(use: UseReference, rejection: Rejection): ResultContent[];
 }
 
 export interface CodeExecutionVersion {
