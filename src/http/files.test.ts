@@ -133,6 +133,44 @@ test.each<[string, (app: TestApp) => Promise<Response>, string]>([
   expect(((await (await app.send("GET", "/v1/files")).json()) as Page).data).toEqual([]);
 });
 
+test.each([
+  ["application/octet-stream", "Sales.CSV", "text/csv"],
+  ["", "chart.png", "image/png"],
+  ["application/octet-stream", "data.parquet", "application/octet-stream"],
+  ["text/x-mine", "data.csv", "text/x-mine"],
+])("an upload of type %j named %s is %s", async (type, name, mime_type) => {
+  await using app = await createTestApp();
+  expect(await (await upload(app, name, "x", type)).json()).toMatchObject({ mime_type });
+});
+
+test("large uploads are in memory, so a third one has to wait", async () => {
+  await using app = await createTestApp({ config: { uploadMb: 1 } });
+  const begin = () => {
+    const end = Promise.withResolvers<void>();
+    const body = new ReadableStream({
+      async pull(controller) {
+        await end.promise;
+        controller.close();
+      },
+    });
+    const request = new Request("http://127.0.0.1:4242/v1/files", {
+      method: "POST",
+      headers: { "content-type": "multipart/form-data; boundary=b" },
+      body,
+      duplex: "half",
+    } as RequestInit);
+    return { end: end.resolve, answer: app.app.fetch(request) };
+  };
+  const [first, second] = [begin(), begin()];
+  const third = await begin().answer;
+  expect([third.status, third.headers.get("retry-after")]).toEqual([529, "2"]);
+  first.end();
+  expect((await first.answer).status).toBe(400);
+  expect((await upload(app, "small.txt", "x")).status).toBe(200);
+  second.end();
+  expect((await second.answer).status).toBe(400);
+});
+
 test("an upload may have a life time", async () => {
   await using app = await createTestApp();
   const answer = await app.send("POST", "/v1/files", {

@@ -1,6 +1,5 @@
 /**
- * The Files API, as far as it is needed without uploads by reference: what code made can be listed and
- * fetched, and files can be sent.
+ * The Files API: what code made can be listed and fetched, and files can be sent for later requests.
  *
  * The list answers both generations of SDKs at once: `first_id`, `last_id` and `has_more` for the
  * older pager, `next_page` for the newer. https://platform.claude.com/docs/en/build-with-claude/files
@@ -9,10 +8,10 @@ import { z } from "zod";
 
 import { GatewayError } from "../errors.ts";
 import type { StoredFile } from "../store/files.ts";
-import { parseUploadFilename } from "../store/filename.ts";
+import { parseUploadFilename, parseUploadType } from "../store/filename.ts";
 import { readBody } from "./request-body.ts";
 import { bytesResponse } from "./bytes-response.ts";
-import type { AppHandler, Services } from "./services.ts";
+import type { AppContext, AppHandler, Services } from "./services.ts";
 
 const PAGE_PREFIX = "page_";
 const MAX_IDS = 100;
@@ -91,8 +90,31 @@ export function deleteFile({ files }: Services): AppHandler {
   };
 }
 
+/** Uploads are held in memory whole; so many of the largest size may be under way at once. */
+const LARGEST_UPLOADS = 2;
+const MIB = 1024 * 1024;
+
 export function uploadFile({ files, config, clock }: Services): AppHandler {
+  const largest = config.uploadMb * MIB;
+  let bytesUnderWay = 0;
+
   return async (context) => {
+    const declared = Number(context.req.header("content-length") ?? largest);
+    const bytes = Math.min(Number.isNaN(declared) ? largest : declared, largest);
+    if (bytesUnderWay + bytes > LARGEST_UPLOADS * largest) {
+      throw new GatewayError("overloaded", "Too many large uploads are under way.", {
+        retryAfterSeconds: 2,
+      });
+    }
+    bytesUnderWay += bytes;
+    try {
+      return await upload(context);
+    } finally {
+      bytesUnderWay -= bytes;
+    }
+  };
+
+  async function upload(context: AppContext): Promise<Response> {
     const type = context.req.header("content-type") ?? "";
     if (!/^multipart\/form-data\s*;/i.test(type)) {
       throw new GatewayError(
@@ -112,21 +134,21 @@ export function uploadFile({ files, config, clock }: Services): AppHandler {
         "expires_in_seconds: must be a whole number from 3600 to 7776000.",
       );
     }
-    const mimeType = part.type || "application/octet-stream";
+    const filename = parseUploadFilename(part.name, part.type);
     const file = await files.add({
-      filename: parseUploadFilename(part.name, mimeType),
-      mimeType,
+      filename,
+      mimeType: parseUploadType(part.type, filename),
       bytes: new Uint8Array(await part.arrayBuffer()),
       downloadable: false,
       ...(expiresIn.data !== undefined && { expiresAt: new Date(clock() + expiresIn.data * 1000) }),
     });
     return context.json(toFileObject(file));
-  };
+  }
 }
 
 async function parseForm(body: Buffer, contentType: string): Promise<FormData> {
   try {
-    return await new Response(new Uint8Array(body), {
+    return await new Response(body as Uint8Array<ArrayBuffer>, {
       headers: { "content-type": contentType },
     }).formData();
   } catch (cause) {

@@ -41,6 +41,16 @@ export function parseUploadFilename(name: string, mimeType: string): string {
   return last;
 }
 
+const TYPES = new Map(Object.entries(EXTENSIONS).map(([type, extension]) => [extension, type]));
+const NOTHING_SAID = "application/octet-stream";
+
+/** An upload's type; clients that do not know it send one that says nothing, but the name may tell. */
+export function parseUploadType(type: string, filename: string): string {
+  if (type !== "" && type !== NOTHING_SAID) return type;
+  const extension = /\.[^.]+$/.exec(filename)?.[0].toLowerCase() ?? "";
+  return TYPES.get(extension) ?? NOTHING_SAID;
+}
+
 /** For `content-disposition`: saved under its own name, never shown inside the server's origin. */
 export function toContentDisposition(filename: string): string {
   const ascii = filename.replaceAll(/[^\x20-\x7e]|["\\%]/g, "_");

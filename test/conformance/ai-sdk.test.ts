@@ -49,6 +49,19 @@ const VERSIONS: Version[] = [
   },
 ];
 
+test("ai 7: a file is uploaded and deleted through the provider", async () => {
+  const api = anthropic4.createAnthropic({ baseURL: `${server.url}/v1`, apiKey: "any" }).files();
+  const data = Buffer.from("a,b\n1,2\n");
+  const file = await ai7.uploadFile({ api, data, mediaType: "text/csv", filename: "t.csv" });
+  expect(file).toMatchObject({ filename: "t.csv", mediaType: "text/csv", byteSize: 8 });
+  const id = file.providerReference.anthropic;
+  expect(id).toMatch(/^file_/);
+  const path = `${server.url}/v1/files/${id}`;
+  expect((await fetch(path)).status).toBe(200);
+  await api.deleteFile!({ file: file.providerReference });
+  expect((await fetch(path)).status).toBe(404);
+});
+
 describe.each(SDKS)(
   "%s",
   (_name, ai, { createAnthropic, forwardAnthropicContainerIdFromLastStep }) => {
