@@ -21,6 +21,8 @@ export interface Contestants {
   curta(): Promise<Curta>;
   /** Without containers kept ready, and with room for many. */
   poolless(): Promise<Curta>;
+  /** Parks a session that was idle for a second. */
+  parking(): Promise<Curta>;
   echo(): Promise<ServerProcess>;
   jupyter(): Promise<PythonProcess>;
   fork(): Promise<PythonProcess>;

@@ -32,6 +32,7 @@ export function createContestants(
   return {
     curta: once(() => startCurta(cache, room)),
     poolless: once(() => startCurta(cache, { ...room, CURTA_POOL: "0" })),
+    parking: once(() => startCurta(cache, { ...room, CURTA_POOL: "0", CURTA_PARK_SECONDS: "1" })),
     echo: once(() => startServerProcess("bench/echo.ts", [], process.env)),
     jupyter: once(async () => {
       const site = await ensureJupyter(cache, environment.manifest, signal);

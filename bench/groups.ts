@@ -7,6 +7,7 @@ import { runDensity } from "./rows/density.ts";
 import { runFairness } from "./rows/fairness.ts";
 import { runLive } from "./rows/live.ts";
 import { runMemory } from "./rows/memory.ts";
+import { runParking } from "./rows/parking.ts";
 import { runOutput } from "./rows/output.ts";
 
 export const GROUPS: readonly Group[] = [
@@ -16,6 +17,7 @@ export const GROUPS: readonly Group[] = [
   { name: "cpu", title: "A cell that computes", run: runCpu },
   { name: "memory", title: "Memory of an idle session", run: runMemory },
   { name: "density", title: "Many sessions", run: runDensity },
+  { name: "parking", title: "Parked sessions", run: runParking },
   { name: "output", title: "Much output", run: runOutput },
   { name: "fairness", title: "A greedy neighbour", run: runFairness },
 ];

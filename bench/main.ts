@@ -3,7 +3,8 @@
  *
  * Ratios come first, for the machine and its neighbours are the same on both sides of a ratio; absolute
  * times are context. `--quick` measures less of everything, `--only live,chart` some groups, `--sessions
- * 500` more live sessions, `--write` leaves the result in docs/performance.md.
+ * 100` other numbers of live sessions, `--write` leaves the result in docs/performance.md. `--soak` is another
+ * program: `--minutes 10` of honest and hostile cells in 64 sessions, after which nothing may be left.
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -18,15 +19,17 @@ import { NO_MODEL } from "./curta.ts";
 import { GROUPS } from "./groups.ts";
 import { describeLoad, describeMachine } from "./machine.ts";
 import { locatePython } from "./python-process.ts";
+import { runSoak } from "./soak.ts";
 import { writeReport } from "./report.ts";
 import type { MeasuredGroup } from "./report.ts";
 import { renderGroup, renderVerdict } from "./table.ts";
 
 /** Bounds of a run; what does not fit is measured less often. */
 const QUICK_MS = 45_000;
-const WHOLE_MS = 200_000;
+const WHOLE_MS = 240_000;
 /** On a machine so busy that budgets do not help, the last groups are not begun. */
-const LATEST_START_MS = 300_000;
+const LATEST_START_MS = 480_000;
+const SESSIONS = { quick: 40, whole: 500, soak: 64 };
 
 const { values } = parseArgs({
   options: {
@@ -34,6 +37,8 @@ const { values } = parseArgs({
     only: { type: "string", default: "" },
     sessions: { type: "string" },
     write: { type: "boolean", default: false },
+    soak: { type: "boolean", default: false },
+    minutes: { type: "string", default: "10" },
   },
 });
 
@@ -43,11 +48,21 @@ for (const name of ["SIGINT", "SIGTERM"] as const) {
 }
 
 try {
-  await run();
+  if (values.soak) await soak();
+  else await run();
 } catch (error) {
   const reason = error instanceof Error ? error.message : String(error);
   process.stderr.write(`${stop.signal.aborted ? "Interrupted." : reason}\n`);
   process.exitCode = 1;
+}
+
+async function soak(): Promise<void> {
+  const { signal } = stop;
+  const sessions = Number(values.sessions ?? SESSIONS.soak);
+  const minutes = Number(values.minutes);
+  const isSound = await runSoak({ cache: loadConfig().cache, minutes, sessions, signal });
+  process.stdout.write(isSound ? "\nNothing leaked, nothing went wrong.\n" : "\nNot clean.\n");
+  if (!isSound) process.exitCode = 1;
 }
 
 async function run(): Promise<void> {
@@ -85,7 +100,7 @@ async function run(): Promise<void> {
 
 function prepare(scratch: string, started: AsyncDisposableStack): Bench {
   const { quick } = values;
-  const sessions = Number(values.sessions ?? (quick ? 40 : 100));
+  const sessions = Number(values.sessions ?? (quick ? SESSIONS.quick : SESSIONS.whole));
   const { cache } = loadConfig();
   const environment = locateEnvironment({ cache, embeddedModel: "1.5b", upstreamUrl: NO_MODEL });
   const python = locatePython(environment, scratch);
