@@ -38,6 +38,8 @@ export interface Attack {
   alone?: boolean;
   /** The session may have lost its variables, if it says so. */
   mayLose?: boolean;
+  /** Looks at the rest of the answer from outside; throws what is wrong. */
+  judge?: (answer: Answer, container: TestContainer, server: TestServer) => Promise<void>;
 }
 
 export function testAttacks(attacks: Attack[], env: Record<string, string> = {}): void {
@@ -67,6 +69,7 @@ export function testAttacks(attacks: Attack[], env: Record<string, string> = {})
       ...problemsOf(attack, answer),
       ...(then.stdout === "kept\n" ? [] : tell(then)),
     ]).toEqual([]);
+    await attack.judge?.(answer, container, server);
     if (attack.alone) await container.delete();
   });
 }

@@ -1,5 +1,28 @@
+/* oxlint-disable vitest/no-standalone-expect -- what judges an attack runs inside its test */
 /** Checklist 35 to 42: what can be read, and what can be written. */
+import { expect } from "vitest";
+
+import { createContainer } from "../direct-client.ts";
 import { testAttacks } from "./cells.ts";
+
+/** Reads all memory that the process may read. The patterns do not match themselves. */
+const SEARCH = `import re
+planted = 'control-' + 'value'
+patterns = {'control': re.compile(rb'control-[v]alue'), 'secret': re.compile(rb'secret-of-the-[s]erver')}
+found, searched = set(), 0
+with open('/proc/self/mem', 'rb', 0) as memory:
+    for line in open('/proc/self/maps').read().splitlines():
+        span, rights = line.split()[:2]
+        if 'r' not in rights or '[v' in line: continue
+        start, end = (int(part, 16) for part in span.split('-'))
+        for position in range(start, end, 8 << 20):
+            try:
+                memory.seek(position)
+                block = memory.read(min(end - position, (8 << 20) + 64))
+            except (OSError, OverflowError, ValueError): break
+            searched += len(block)
+            found |= {name for name, pattern in patterns.items() if pattern.search(block)}
+print(found, searched > 50 << 20)`;
 
 testAttacks(
   [
@@ -48,6 +71,12 @@ print([word for word in ('secret-of-the-server', 'API_KEY', 'TOKEN', 'ANTHROPIC'
       prints: "[]",
     },
     {
+      name: "38 no secret of the server in any page that the code can read",
+      code: SEARCH,
+      prints: "{'control'} True",
+      timeout: 30,
+    },
+    {
       name: "39 descriptors: three streams, their spares, the channel and the control socket",
       code: `import stat
 inherited = []
@@ -58,6 +87,26 @@ for number in sorted(map(int, os.listdir('/proc/self/fd'))):
 print(sorted(inherited))`,
       prints: "['file', 'file', 'file', 'file', 'null', 'socket', 'socket']",
       alone: true,
+    },
+    {
+      name: "40 caches and start-up files that one session poisons are no other's",
+      code: `import site
+places = ('/tmp/matplotlib/matplotlibrc', '/tmp/sitecustomize.py', '/workspace/numpy.py', '/workspace/pandas.py', '/workspace/sitecustomize.py', '/home/user/.config/matplotlib/matplotlibrc', '/home/user/.local/lib/python3.11/site-packages/evil.pth', '/home/user/.pythonrc.py', '/tmp/ipython/profile_default/startup/evil.py', '/home/user/.ipython/profile_default/startup/evil.py', '/dev/shm/evil.py')
+made = 0
+for place in places:
+    os.makedirs(os.path.dirname(place), exist_ok=True)
+    open(place, 'w').write('raise SystemExit("poisoned")'); made += 1
+print(made)`,
+      prints: "11",
+      alone: true,
+      async judge(_answer, _container, server) {
+        const next = await createContainer(server);
+        const code = `import os, sys, numpy, pandas, matplotlib.pyplot as plt
+plt.plot([1, 2]); plt.savefig('/tmp/x.png'); plt.close()
+print([path for folder in ('/tmp', '/workspace', '/home/user', '/dev/shm') for path, _, names in os.walk(folder) if any(name.startswith(('evil', 'sitecustom', 'numpy.', '.pythonrc')) for name in names)])`;
+        expect(await next.print(code)).toBe("[]\n");
+        await next.delete();
+      },
     },
     {
       name: "41 the interpreter, its packages, the kernel and start-up files cannot be written",
