@@ -56,9 +56,10 @@ export async function* runTurn(
       );
     }
     if (uses.some((use) => use.runs === "client")) {
-      // What waits for the next request has its container already, so that clients hand it on.
+      // What waits for the next request has its container already, so that clients hand it on. Where none is
+      // to be had the answer is whole all the same, and the next request makes its own.
       if (uses.some((use) => use.runs === "here" && RUNS_CODE.test(use.block.name)))
-        await turn.workspace.container();
+        await turn.workspace.container().catch(() => null);
       return yield* endTurn(turn, "tool_use");
     }
     if (yield* runUses(turn, uses)) return yield* endTurn(turn, "tool_use");

@@ -13,6 +13,8 @@ const KEYWORDS = new Set(
 /** What Python calls the tool: its name, where that is an identifier. */
 export function toFunctionName(name: string): string {
   const identifier = name.replaceAll(/[^A-Za-z0-9_]/g, "_");
+  // Python's own names begin with two underscores, and a lone one is the last value.
+  if (identifier.startsWith("__") || !/[A-Za-z]/.test(identifier)) return `tool_${identifier}`;
   return /^\d/.test(identifier) || KEYWORDS.has(identifier) ? `_${identifier}` : identifier;
 }
 
