@@ -8,12 +8,14 @@ import {
   renderCliReference,
   renderConfigReference,
   renderErrorReference,
+  renderToolReference,
 } from "../src/cli/reference.ts";
 
 test.each([
   ["config", renderConfigReference],
   ["errors", renderErrorReference],
   ["cli", renderCliReference],
+  ["tools", renderToolReference],
 ])("docs/reference/%s.md is up to date", async (name, render) => {
   const path = new URL(`../docs/reference/${name}.md`, import.meta.url);
   if (process.env.UPDATE === "1") {

@@ -3,6 +3,8 @@ import type { Command } from "commander";
 
 import { SETTING_NAMES } from "../config.ts";
 import { ERRORS } from "../errors.ts";
+import { FAMILIES } from "../wire/code-execution/families.ts";
+import { VERSIONS } from "../wire/tool-declarations.ts";
 import { createProgram } from "./program.ts";
 import { listSettings } from "./settings.ts";
 
@@ -49,6 +51,47 @@ An error answers with its status and the Messages API's envelope,
 \`x-should-retry: false\` keeps them from it, since a repeated request runs its code again.
 
 ${renderTable(["Code", "Status", "`error.type`", "Repeated", "What to do"], rows)}`;
+}
+
+export function renderToolReference(): string {
+  const versions = VERSIONS.map(({ type, tools, caller }) => [
+    `\`${type}\``,
+    listCode(tools),
+    caller === null ? "no" : `yes, as \`${caller}\``,
+  ]);
+  const families = Object.entries(FAMILIES);
+  const blocks = families.map(([name, { input, result, contents, error }]) => [
+    `\`${name}\``,
+    `\`${input}\``,
+    `\`${result}\``,
+    listCode(contents),
+    `\`${error}\``,
+  ]);
+  const errors = families.flatMap(([name, family]) =>
+    Object.entries(family.errors).map(([code, when]) => [`\`${name}\``, `\`${code}\``, when]),
+  );
+  return `${NOTE}
+# Versions of code execution
+
+What a request declares in \`tools\`, and the names that the model's uses have in the answer. No beta header is needed;
+only \`code_execution_20250522\` has a second shape, which [Use it with the official SDKs](../use-with-sdk.md) shows.
+
+${renderTable(["Declared type", "Uses in the answer", "Code calls your tools"], versions)}
+## Blocks
+
+A use is a \`server_tool_use\` with this \`name\` and \`input\`. Its result is a block with \`tool_use_id\` and a \`content\` of
+one of the types. A program or command that fails is no error here: it is a result with a \`return_code\`.
+
+${renderTable(["Name", "Input", "Result block", "Its \`content\`", "or, as an error"], blocks)}
+## Error codes
+
+In \`error_code\`, inside a 200. The model reads why in words, and goes on.
+
+${renderTable(["Name", "Code", "When"], errors)}`;
+}
+
+function listCode(words: readonly string[]): string {
+  return words.map((word) => `\`${word}\``).join(", ");
 }
 
 export function renderCliReference(): string {

@@ -17,7 +17,7 @@ import type { RequestBody, WireTool } from "./schema.ts";
 import { addWebTool, refuseOldCodeExecution, type WebTools } from "./web-tools.ts";
 
 /** Every version of the tool that is here. */
-const VERSIONS: readonly CodeExecutionVersion[] = [
+export const VERSIONS: readonly CodeExecutionVersion[] = [
   codeExecution20250522,
   codeExecution20250825,
   codeExecution20260120,
@@ -91,6 +91,8 @@ export function parseTools(
   if (declared.codeTools.length > 0) {
     refuseBesideCodeTools(declared.codeTools, onlyForCode, choice);
     if (declared.caller === null) declared.codeTools = withoutCode(declared, onlyForCode);
+    else if (!declared.serverTools.includes("code_execution"))
+      declared.serverTools.unshift("code_execution");
   }
   const clash = [...declared.clientTools, ...declared.codeTools].find((tool) =>
     declared.serverTools.includes(tool.name),

@@ -519,3 +519,43 @@ test("a tool for both: the model's call is a direct one", async () => {
   expect(talk.calls).toMatchObject([{ name: "query_database", caller: { type: "direct" } }]);
   expect(director.asked[0]?.tools.map(({ name }) => name)).toContain("query_database");
 });
+
+test("with code_execution_20250825, as the clients of its days declare it", async () => {
+  const type = "code_execution_20250825";
+  const tools = [
+    { ...CODE_EXECUTION, type },
+    { ...QUERY, allowed_callers: [type] },
+  ];
+  const talk = await begin(`print(await query_database({"sql": "S"}))`, undefined, { tools });
+  expect(talk.calls).toMatchObject([{ caller: { type, tool_id: talk.last[1]?.id } }]);
+  talk.reply("fine");
+  await talk.ask({ tools });
+  expect(talk.result.stdout).toBe("fine\n");
+});
+
+test("a shell command and code that waits, in one reply: each has its result, in order", async () => {
+  director.play([
+    [
+      calls("bash_code_execution", { command: "echo one > file.txt" }),
+      calls("code_execution", { code: 'print(await query_database({"sql": "S"}))' }),
+      calls("bash_code_execution", { command: "cat file.txt" }),
+    ],
+    [says("Done.")],
+  ]);
+  const talk = new Conversation();
+  await talk.ask();
+  expect(talk.last.map(({ type }) => type)).toEqual([
+    "server_tool_use",
+    "server_tool_use",
+    "server_tool_use",
+    "bash_code_execution_tool_result",
+    "tool_use",
+  ]);
+  talk.reply("two");
+  await talk.ask();
+  expect(talk.last).toMatchObject([
+    { type: "code_execution_tool_result", content: { stdout: "two\n" } },
+    { type: "bash_code_execution_tool_result", content: { stdout: "one\n" } },
+    { type: "text", text: "Done." },
+  ]);
+});

@@ -9,6 +9,7 @@ import type { TextEditorOutput } from "../../tools/text-editor.ts";
 import type { SandboxOutput } from "../../tools/tool.ts";
 import type { NativeResult } from "../events.ts";
 import type { WireNativeResult } from "../schema.ts";
+import { familyOf } from "./families.ts";
 import type { Rejection, Rendering, UseReference } from "./rendering.ts";
 
 export const native: Rendering = {
@@ -84,7 +85,10 @@ function toEditorResult(output: TextEditorOutput) {
 }
 
 /** Only the editor's errors have words; those of the others are read by the model alone. */
-function toErrorBlock({ id, name }: UseReference, { errorCode, message }: Rejection): NativeResult {
+function toErrorBlock({ id, name }: UseReference, rejection: Rejection): NativeResult {
+  const { message } = rejection;
+  const errorCode =
+    rejection.errorCode in familyOf(name).errors ? rejection.errorCode : "unavailable";
   switch (name) {
     case "bash_code_execution":
       return {
