@@ -82,7 +82,7 @@ ${renderTable(["Declared type", "Uses in the answer", "Code calls your tools"], 
 A use is a \`server_tool_use\` with this \`name\` and \`input\`. Its result is a block with \`tool_use_id\` and a \`content\` of
 one of the types. A program or command that fails is no error here: it is a result with a \`return_code\`.
 
-${renderTable(["Name", "Input", "Result block", "Its \`content\`", "or, as an error"], blocks)}
+${renderTable(["Name", "Input", "Result block", "Its `content`", "or, as an error"], blocks)}
 ## Error codes
 
 In \`error_code\`, inside a 200. The model reads why in words, and goes on.
