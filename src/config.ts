@@ -279,6 +279,16 @@ const SETTINGS = {
     fallback: 10,
     why: "The same search within this time is answered from memory. 0: never.",
   },
+  indexFiles: {
+    schema: positive,
+    fallback: 20_000,
+    why: "Documents of one folder that `curta index` reads.",
+  },
+  indexFileMb: {
+    schema: positive,
+    fallback: 32,
+    why: "A larger document is left out of the index, and named.",
+  },
   fetchPrivate: {
     schema: z.enum(["no", "yes"]),
     fallback: "no",

@@ -6,6 +6,7 @@ import { ask } from "./ask.ts";
 import { showConfig } from "./config.ts";
 import { conformance } from "./conformance.ts";
 import { doctor } from "./doctor.ts";
+import { indexDocuments } from "./index-documents.ts";
 import type { Io } from "./io.ts";
 import { run } from "./run.ts";
 import { serve } from "./serve.ts";
@@ -77,6 +78,16 @@ export function createProgram(io: Io, setExitCode: (code: number) => void): Comm
     .option("--only <name>", "only this case, point or group; may be repeated", collect)
     .option("--json", "print the results as JSON")
     .action(async (options: Options) => setExitCode(await conformance(options, io)));
+  addCommand(
+    "index",
+    "make the documents of a folder findable by web search, or bring them up to date",
+  )
+    .argument("[folder]", "the folder; only what changed since the last time is read")
+    .option("--list", "show which folders are indexed")
+    .option("--remove", "take the folder out of the index")
+    .action(async (folder: string | undefined, options: Options) =>
+      setExitCode(await indexDocuments(folder, options, io)),
+    );
   addCommand("usage", "show what was used: tokens, executions, and what they count as")
     .option("--by <groups>", "rows by day, model, container, key; with commas (default: day,model)")
     .option("--from <day>", "the first day, or a time, in UTC")

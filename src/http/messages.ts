@@ -17,6 +17,8 @@ import type { Config } from "../config.ts";
 import { GatewayError } from "../errors.ts";
 import type { Provider } from "../providers/provider.ts";
 import type { Containers, OutputFile } from "../sandbox/sandbox.ts";
+import { SearchError } from "../search/engine.ts";
+import { FetchError } from "../search/fetch-error.ts";
 import { createBashTool } from "../tools/bash.ts";
 import { createCodeExecutionTool } from "../tools/code-execution.ts";
 import { newId } from "../store/id.ts";
@@ -157,7 +159,12 @@ function runRequest(
   signal: AbortSignal,
 ): AsyncGenerator<WireEvent, void> {
   const { config, provider, containers, files, ledger, log, waiting } = deps;
-  const onFailure = (err: unknown): void => log.error({ requestId, err }, "a tool failed");
+  // An engine that is down is news for the operator, a page that is gone is not a fault of ours.
+  const onFailure = (err: unknown): void => {
+    if (err instanceof SearchError || err instanceof FetchError)
+      log.info({ requestId, code: err.code, reason: err.message }, "a web tool failed");
+    else log.error({ requestId, err }, "a tool failed");
+  };
   const execution = {
     timeoutMs: config.timeoutSeconds * 1000,
     resultCharacters: config.resultCharacters,

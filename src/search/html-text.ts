@@ -4,8 +4,11 @@
  */
 import { compile } from "html-to-text";
 
-/** More markup than any article; parsing holds the whole process up. */
-const HTML_CHARACTERS_MAX = 2_000_000;
+import { cleanSnippet } from "./clean-text.ts";
+
+/** More markup than any article has. */
+export const HTML_CHARACTERS_MAX = 2_000_000;
+const TITLE_CHARACTERS = 200;
 const DEPTH_MAX = 300;
 
 export interface HtmlText {
@@ -13,10 +16,13 @@ export interface HtmlText {
   text: string;
 }
 
-export function readHtml(html: string, baseUrl?: string): HtmlText {
+export function convertHtml(html: string, baseUrl?: string): HtmlText {
   const markup = html.slice(0, HTML_CHARACTERS_MAX);
   const title = /<title[^>]{0,500}>([^<]{1,1000})/i.exec(markup)?.[1] ?? null;
-  return { title, text: toText(markup, baseUrl) };
+  return {
+    title: title === null ? null : cleanSnippet(title, TITLE_CHARACTERS) || null,
+    text: toText(markup, baseUrl),
+  };
 }
 
 function toText(markup: string, baseUrl: string | undefined): string {
@@ -52,9 +58,18 @@ function toText(markup: string, baseUrl: string | undefined): string {
       { selector: "tr", format: "row" },
       { selector: "td", format: "cell" },
       { selector: "th", format: "cell" },
-      ...["script", "style", "noscript", "template", "svg", "iframe", "object", "head", "nav"].map(
-        (selector) => ({ selector, format: "skip" }),
-      ),
+      ...[
+        "script",
+        "style",
+        "noscript",
+        "template",
+        "svg",
+        "iframe",
+        "object",
+        "head",
+        "title",
+        "nav",
+      ].map((selector) => ({ selector, format: "skip" })),
     ],
   });
   return convert(markup);

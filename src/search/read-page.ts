@@ -4,7 +4,7 @@ import { decodeText } from "./decode-text.ts";
 import type { DocumentReader } from "./document-reader.ts";
 import { FetchError } from "./fetch-error.ts";
 import type { RawPage } from "./fetch-page.ts";
-import { readHtml } from "./html-text.ts";
+import { readHtml } from "./html-reader.ts";
 
 export interface PageText {
   title: string | null;
@@ -32,12 +32,11 @@ export async function readPage(
     return { title: null, text: cleanText(text, CHARACTERS_MAX), extension: "txt" };
   }
   if (HTML.test(mediaType)) {
-    const { title, text } = readHtml(decodeText(bytes, charset), url);
-    return {
-      title: title === null ? null : cleanText(title, 200).replaceAll(/\s+/g, " "),
-      text: cleanText(text, CHARACTERS_MAX),
-      extension: "txt",
-    };
+    const read = await readHtml(decodeText(bytes, charset), url);
+    if (read === null)
+      throw new FetchError("content_too_large", "The page's markup is too large to be read.");
+    const { title, text } = read;
+    return { title, text: cleanText(text, CHARACTERS_MAX), extension: "txt" };
   }
   if (!TEXT.test(mediaType)) {
     throw new FetchError(
