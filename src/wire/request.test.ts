@@ -438,3 +438,16 @@ test("the client's marks for prompt caching reach the model, on whatever they st
     "tool_result",
   ]);
 });
+
+test.each([
+  ["code_execution_20250522", "code_execution"],
+  ["code_execution_20250825", "bash_code_execution"],
+  ["code_execution_20260120", "code_execution"],
+])("tool_choice by the name that %s is declared under forces %s", async (type, forced) => {
+  const { turn } = await parse({
+    ...MINIMAL,
+    tools: [{ type, name: "code_execution" }],
+    tool_choice: { type: "tool", name: "code_execution" },
+  });
+  expect(turn.prompt.toolChoice).toEqual({ type: "tool", name: forced });
+});

@@ -181,7 +181,8 @@ function toToolChoice(
   { clientTools, codeTools, serverTools }: DeclaredTools,
 ): ModelRequest["toolChoice"] {
   if (!choice) return undefined;
-  const { type, name } = choice;
+  const { type } = choice;
+  const name = toToolName(choice.name, serverTools);
   const names = [...serverTools, ...[...clientTools, ...codeTools].map((tool) => tool.name)];
   if (names.length === 0 && type !== "none" && type !== "auto") {
     throw new GatewayError("invalid_request", "tool_choice: There are no tools to choose from.");
@@ -199,6 +200,12 @@ function toToolChoice(
     ...(type === "tool" && name ? { name } : {}),
     ...(choice.disable_parallel_tool_use ? { disable_parallel_tool_use: true } : {}),
   };
+}
+
+/** The declared name of a version without Python cells stands for its shell. */
+function toToolName(name: string | null | undefined, serverTools: readonly string[]) {
+  const isShell = name === "code_execution" && !serverTools.includes(name);
+  return isShell && serverTools.includes("bash_code_execution") ? "bash_code_execution" : name;
 }
 
 function toContainerId(container: RequestBody["container"]): string | null {

@@ -542,12 +542,16 @@ describe("turns", () => {
     expect(first.message.content.map(({ type }) => type)).toEqual(["server_tool_use", "tool_use"]);
     const use = first.message.content[1] as unknown as { id: string; input: object };
     expect(use.input).toEqual({ of: "EUR" });
+    // Nothing has run, and the client knows where it will.
+    const container = first.message.container?.id;
+    expect(container).toMatch(/^container_/);
 
     const result = { type: "tool_result", tool_use_id: use.id, content: "2.1" };
     const second = await ask(
       [[calls("code_execution", { code: "print(base * 2.1)" })], [says("42.")]],
       {
         tools,
+        container,
         messages: [
           QUESTION,
           { role: "assistant", content: first.message.content },
@@ -556,6 +560,7 @@ describe("turns", () => {
       },
       headers,
     );
+    expect(second.message.container?.id).toBe(container);
     // It begins with the result of the use that had waited.
     const types = second.message.content.map(({ type }) => type);
     expect(types[0]).toMatch(/^code_execution(_tool)?_result$/);

@@ -29,7 +29,11 @@ let server: TestServer;
 beforeAll(async () => {
   server = await startServer({
     provider: director.provider,
-    env: { CURTA_CLIENT_TOOL_CALLS: String(CALLS_MAX), CURTA_TIMEOUT_SECONDS: "3" },
+    env: {
+      CURTA_CLIENT_TOOL_CALLS: String(CALLS_MAX),
+      CURTA_TIMEOUT_SECONDS: "3",
+      CURTA_CLIENT_TOOL_SECONDS: "5",
+    },
   });
 });
 
@@ -381,6 +385,22 @@ test("and goes on when the answer is there", async () => {
   talk.reply("go");
   await talk.ask();
   expect(talk.result.stderr).toContain("longer than the limit of 3 seconds");
+});
+
+test("a client that takes too long is a TimeoutError in the code; the result waits for it", async () => {
+  const talk = await begin(
+    `try:
+    await query_database({"sql": "S"})
+except TimeoutError as error:
+    print(error)`,
+  );
+  // Past the setting; how far does not matter.
+  await new Promise((resolve) => setTimeout(resolve, 5500));
+  talk.reply("too late");
+  await talk.ask();
+  expect(talk.result.stdout).toBe(
+    "Calling tool ['query_database'] timed out (no response after 5s).\n",
+  );
 });
 
 test("code that gives up waiting ends; what the client says then is not needed", async () => {
