@@ -14,7 +14,8 @@ import resource
 import signal
 from collections.abc import Callable, Iterable
 
-from . import isolation
+from . import isolation, programs
+from .launches import REQUESTS, Launches
 
 SHELL = "/usr/bin/bash"
 # The kernel takes no longer single argument (MAX_ARG_STRLEN); a longer command goes through a file.
@@ -30,6 +31,7 @@ HIDDEN_VARIABLES = ("CURTA_SITE_PACKAGES", "CURTA_FONT_LIST", "CURTA_FONTS")
 
 # A process by its number and its start, for numbers come again.
 Identity = tuple[int, int]
+Environment = dict[str, str]
 # Sends bytes of a stream (1 or 2) to the server.
 Send = Callable[[int, bytes], None]
 
@@ -37,7 +39,9 @@ Send = Callable[[int, bytes], None]
 class Command:
     """A command that runs."""
 
-    def __init__(self, number: int, code: bytes, folder: str, output_bytes: int, send: Send) -> None:
+    def __init__(
+        self, number: int, code: bytes, folder: str, output_bytes: int, send: Send, launch: Callable[[Environment], Launches]
+    ) -> None:
         """Start it. Raises OSError when no process can be had."""
         self.number = number
         self.folder = f"/outputs/{folder}"
@@ -51,6 +55,9 @@ class Command:
             os.mkdir(self.folder)
         except OSError:
             pass  # No inode left: the command learns of it when it writes there.
+        environment = {name: value for name, value in os.environ.items() if name not in HIDDEN_VARIABLES}
+        environment.update(programs.VARIABLES, OUTPUT_DIR=self.folder, SHELL=SHELL, TERM="dumb", PWD="/workspace")
+        self.launches = launch(environment)
         # descriptor of our end -> stream
         self.streams: dict[int, int] = {}
         ends: list[int] = []
@@ -60,7 +67,7 @@ class Command:
                 os.set_blocking(ours, False)
                 self.streams[ours] = stream
                 ends.append(theirs)
-            self.process = self.spawn(code, ends)
+            self.process = self.spawn(code, ends, environment)
         except BaseException:
             self.close()
             raise
@@ -72,11 +79,12 @@ class Command:
         except OSError:
             pass  # It has ended already.
 
-    def spawn(self, code: bytes, ends: list[int]) -> int:
+    def spawn(self, code: bytes, ends: list[int], environment: Environment) -> int:
         actions = [
             (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
             (os.POSIX_SPAWN_DUP2, ends[0], 1),
             (os.POSIX_SPAWN_DUP2, ends[1], 2),
+            (os.POSIX_SPAWN_DUP2, self.launches.given.fileno(), REQUESTS),
         ]
         words: list[str | bytes] = ["bash", "-c", code]
         script = -1
@@ -86,8 +94,6 @@ class Command:
                 file.write(code)
             actions.append((os.POSIX_SPAWN_DUP2, script, 9))
             words = ["bash", "/dev/fd/9"]
-        environment = {name: value for name, value in os.environ.items() if name not in HIDDEN_VARIABLES}
-        environment.update(OUTPUT_DIR=self.folder, SHELL=SHELL, TERM="dumb", PWD="/workspace")
         try:
             return os.posix_spawn(
                 SHELL, words, environment, file_actions=actions, setsid=True, setsigmask=(), setsigdef=RESET_SIGNALS
@@ -151,7 +157,12 @@ class Command:
 
     def peak_bytes(self, usage: resource.struct_rusage) -> int:
         """The largest of the command's processes; 0 when all of them stayed below the keeper's own size."""
-        return usage.ru_maxrss * 1024 if usage.ru_maxrss > self.own_peak_kb * 1.1 else 0
+        largest = max(usage.ru_maxrss, self.launches.peak_kb)
+        return largest * 1024 if largest > self.own_peak_kb * 1.1 else 0
+
+    def cpu_seconds(self, usage: resource.struct_rusage) -> float:
+        """What the shell and its programs took, those included that are the keeper's children."""
+        return usage.ru_utime + usage.ru_stime + self.launches.cpu_seconds
 
     def left_files(self) -> bool:
         """Whether there is something in the command's output folder, which goes when there is nothing."""
@@ -167,6 +178,7 @@ class Command:
         for descriptor in self.streams:
             os.close(descriptor)
         self.streams.clear()
+        self.launches.close()
 
 
 def processes() -> dict[Identity, tuple[int, bool]]:

@@ -42,6 +42,7 @@ MIB = 1 << 20
 BASE = "/base"
 DEVICES = "/devices"
 STAGE = "/stage"
+PROGRAMS = "/programs"
 
 # What of /proc libraries need and the host does not mind; the rest tells about the host, its neighbours or
 # its hardware, and a new kernel's new file is covered as well.
@@ -101,14 +102,15 @@ def build_tree(limits: Limits, output_bytes: int) -> None:
     libc.mount(DEVICES, root + "/dev", None, libc.MS_BIND | libc.MS_REC)
     shared = f"size={limits.memory_mb * MIB // 2},nr_inodes=4096,mode=1777"
     libc.mount("tmpfs", root + "/dev/shm", "tmpfs", safe | libc.MS_NOEXEC, shared)
+    # The stage of the writable tmpfs itself is covered, so that each file has one path.
+    libc.mount(PROGRAMS, root + "/run", None, libc.MS_BIND)
+    libc.mount("none", root + "/run", None, libc.MS_REMOUNT | libc.MS_BIND | safe | libc.MS_RDONLY)
     mount_processes(root)
     os.chdir(STAGE)
     libc.pivot_root(".", ".")
     libc.unmount(".")
     os.chroot("/root")
     os.chdir("/workspace")
-    # The stage of the writable tmpfs itself is covered, so that each file has one path.
-    libc.mount("tmpfs", "/run", "tmpfs", safe | libc.MS_RDONLY, "size=4096,nr_inodes=2")
 
 
 def open_outputs(place: str, output_bytes: int) -> None:

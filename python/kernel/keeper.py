@@ -28,7 +28,9 @@ from .cgroup import count_memory_kills, join_group
 from .command import Command
 from .forks import fork_silently
 from .isolation import Limits
+from .launches import Launches
 from .protocol import ChannelClosed, Header, encode_frame, read_frame
+from .script import become
 from .session import start_session
 from .shell import Shell
 
@@ -133,8 +135,10 @@ class Keeper:
                 return
             if process == 0:
                 return
-            if self.command and process == self.command.process:
-                self.end_command(status, usage)
+            if self.command:
+                self.command.launches.ended(process, status, usage)
+                if process == self.command.process:
+                    self.end_command(status, usage)
             if process == self.main:
                 self.main = 0
                 # What it said last counts: which process its checkpoint is.
@@ -229,13 +233,17 @@ class Keeper:
         def send(stream: int, data: bytes) -> None:
             self.tell({"ev": "command_output", "n": number, "s": stream}, data)
 
-        self.command = Command(number, code, folder, self.output_bytes, send)
+        def launch(environment: dict[str, str]) -> Launches:
+            return Launches(self.poll, environment, lambda program: become(program, self.shell))
+
+        self.command = Command(number, code, folder, self.output_bytes, send, launch)
         for descriptor in self.command.streams:
             self.poll.register(descriptor, select.POLLIN)
 
     def read_command(self, ready: dict[int, int]) -> None:
         command = self.command
         assert command
+        command.launches.read(ready)
         for descriptor in ready.keys() & command.streams.keys():
             if not command.read(descriptor):
                 self.poll.unregister(descriptor)
@@ -259,7 +267,7 @@ class Keeper:
                 "n": command.number,
                 "signal": max(-code, 0),
                 "code": max(code, 0),
-                "cpu": round((usage.ru_utime + usage.ru_stime) * 1000, 3),
+                "cpu": round(command.cpu_seconds(usage) * 1000, 3),
                 "peak": command.peak_bytes(usage),
                 "memory": memory,
                 "overflow": command.overflow,

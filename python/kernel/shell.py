@@ -42,6 +42,8 @@ class Shell(InteractiveShell):
 
     # The exception that ended the last cell, syntax errors included.
     failure: BaseException | None = None
+    # What the harness has changed, for programs that are not cells (script.py).
+    plain: Any = None
 
     def init_display_formatter(self) -> None:
         super().init_display_formatter()

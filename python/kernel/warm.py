@@ -16,6 +16,7 @@ from . import failure
 from .cell import run_cell
 from .display import begin_figures, flush_figures, set_up_figures
 from .libraries import adapt_libraries
+from .script import Plain
 from .session import forget_event_loop
 from .shell import Displays, Shell, create_shell, leave
 
@@ -94,7 +95,9 @@ def warm() -> Shell:
     """Return the shell, with everything imported and used once."""
     for name in MODULES:
         importlib.import_module(name)
+    plain = Plain()
     shell = create_shell()
+    shell.plain = plain
     adapt_libraries()
     set_up_figures(shell)
     set_fonts()

@@ -21,7 +21,7 @@ import socket
 import sys
 from typing import Any
 
-from . import landlock, libc, seccomp
+from . import landlock, libc, programs, seccomp
 from .cgroup import remove_group
 from .forks import fork_silently
 from .heap import retire_free_memory
@@ -162,6 +162,7 @@ def prepare(given: dict[str, Any]) -> Shell:
     shutil.copytree(os.environ["CURTA_FONT_LIST"], os.environ["MPLCONFIGDIR"], dirs_exist_ok=True)
     from .warm import warm
 
+    programs.write(given["kernel"], os.environ.get("CURTA_FONTS", ""))
     return warm()
 
 

@@ -201,7 +201,7 @@ const WALLS = (
 /** `/stage` is where a keeper puts its container's tree together; see python/kernel/isolation.py. */
 const OWN_FOLDERS = (
   "--proc /proc --dev /dev --tmpfs /tmp --dir /stage --dir /workspace " +
-  "--tmpfs /devices --dir /devices/shm --dir /devices/empty"
+  "--tmpfs /devices --dir /devices/shm --dir /devices/empty --tmpfs /programs"
 ).split(" ");
 
 const DEVICES = ["null", "zero", "full", "random", "urandom"];
