@@ -129,7 +129,8 @@ def ask(words: list[str]):
     requests.close()
     theirs.close()
     os.close(folder)
-    return int(answers.recv(16) or b"0"), answers
+    word = answers.recv(16)
+    return int(word[1:]) if word[:1] == b"P" else 0, answers
 
 
 def open_descriptors(own: set[int]) -> list[int]:
@@ -154,13 +155,23 @@ def bounds() -> str:
 def wait(process: int, answers) -> None:
     """Wait for the end, and end so."""
     import _signal
+    import select
 
+    # Every signal is a byte in a pipe: none is lost that comes just before the wait begins.
+    signals, wake = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    _signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     for number in PASSED_ON:
         if _signal.getsignal(number) != _signal.SIG_IGN:
-            _signal.signal(number, lambda number, _frame: pass_on(process, number))
+            _signal.signal(number, lambda _number, _frame: None)
     _signal.pthread_sigmask(_signal.SIG_UNBLOCK, PASSED_ON)
+    poll = select.poll()
+    poll.register(signals, select.POLLIN)
+    poll.register(answers.fileno(), select.POLLIN)
+    while answers.fileno() not in dict(poll.poll()):
+        for number in os.read(signals, 64):
+            pass_on(process, number)
     word = answers.recv(16)
-    code = os.waitstatus_to_exitcode(int(word)) if word else -9
+    code = os.waitstatus_to_exitcode(int(word[1:])) if word else -9
     if code < 0:
         if code not in (-9, -19):
             _signal.signal(-code, _signal.SIG_DFL)

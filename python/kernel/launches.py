@@ -3,10 +3,11 @@
 launcher.py asks by a socket that every process of a command inherits. A request carries the launcher's words,
 variables and descriptors. Whoever sends one could as well start the interpreter itself, so a fork gives
 nobody more than he has; what it says is bounded and checked all the same, and a request that is not exactly
-the case in which a fork does the same as a fresh interpreter is answered with 0: the launcher then starts one.
+the case in which a fork does the same as a fresh interpreter is refused (N): the launcher then starts one.
 
-The answer is the number of the process, and later its wait status. When the launcher's end of that socket closes
-before, the launcher was killed, and the process is killed as well.
+The process itself says its number (P), as soon as signals can be passed on to it, and the keeper its wait status
+(S). When the launcher's end of that socket closes before, the launcher was killed, and the process is killed as
+well.
 """
 
 import array
@@ -41,7 +42,8 @@ class Launch:
     environment: dict[str, str]
     umask: int
     ignored: list[int]
-    # Descriptors as the keeper holds them: the folder, then those that get these numbers.
+    # Descriptors as the keeper holds them: the launcher's, the folder, those that get these numbers.
+    answers: int
     folder: int
     descriptors: list[int]
     numbers: list[int]
@@ -107,9 +109,9 @@ class Launches:
         if process:
             self.running[process] = answers
             self.poll.register(answers.fileno(), 0)
-        self.tell(answers, process)
-        if not process:
-            answers.close()
+            return
+        self.tell(answers, b"N")
+        answers.close()
 
     def check(self, message: bytes, received: list[int]) -> Launch | None:
         """Return what is asked for, when a fork would do the same as an interpreter."""
@@ -133,7 +135,7 @@ class Launches:
         )
         if not same:
             return None
-        return Launch(words, environment, umask, ignored, received[1], received[2:], numbers)
+        return Launch(words, environment, umask, ignored, received[0], received[1], received[2:], numbers)
 
     def ended(self, process: int, status: int, usage: resource.struct_rusage) -> None:
         """A child of the keeper has ended."""
@@ -142,12 +144,12 @@ class Launches:
             return
         self.cpu_seconds += usage.ru_utime + usage.ru_stime
         self.peak_kb = max(self.peak_kb, usage.ru_maxrss)
-        self.tell(answers, status)
+        self.tell(answers, b"S%d" % status)
         self.forget(answers)
 
-    def tell(self, answers: socket.socket, number: int) -> None:
+    def tell(self, answers: socket.socket, word: bytes) -> None:
         try:
-            answers.send(b"%d" % number, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+            answers.send(word, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
         except OSError:
             pass  # The launcher is gone, or is none.
 

@@ -119,6 +119,9 @@ def become(launch: Launch, shell: Shell) -> NoReturn:
     code = 70
     try:
         leave_keeper(launch)
+    except BaseException:  # The launcher is gone already, and with it all that could be told.
+        os._exit(code)
+    try:
         rest = list(launch.words)
         while rest and rest[0] in ("-u", "-B"):
             rest.pop(0)
@@ -162,6 +165,8 @@ def leave_keeper(launch: Launch) -> None:
     for number in launch.ignored:
         signal.signal(number, signal.SIG_IGN)
     os.setsid()
+    # A socket takes what is written to it whole.
+    os.write(launch.answers, b"P%d" % os.getpid())
     moved = [fcntl.fcntl(each, fcntl.F_DUPFD_CLOEXEC, MOVED_FROM) for each in (launch.folder, *launch.descriptors)]
     os.closerange(0, MOVED_FROM)
     os.fchdir(moved[0])
