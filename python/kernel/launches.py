@@ -90,13 +90,15 @@ class Launches:
             if not message and not received:
                 self.poll.unregister(self.requests.fileno())  # Nobody is left who could ask.
             elif not flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC) and len(received) >= 2:
-                self.answer(message, list(received))
+                answers = socket.socket(fileno=os.dup(received[0]))
+                self.answer(message, list(received), answers)
+        except OSError:
+            pass  # What was sent is no socket.
         finally:
-            for descriptor in received[1:]:
+            for descriptor in received:
                 os.close(descriptor)
 
-    def answer(self, message: bytes, received: list[int]) -> None:
-        answers = socket.socket(fileno=received[0])
+    def answer(self, message: bytes, received: list[int], answers: socket.socket) -> None:
         process = 0
         try:
             launch = self.check(message, received)

@@ -36,7 +36,7 @@ import matplotlib.figure
 import matplotlib.pyplot as plt
 import PIL.Image
 from IPython.core.interactiveshell import InteractiveShell
-from multiprocessing import resource_tracker
+from multiprocessing import resource_tracker, util
 
 from . import forks, isolation, libc
 from .launches import Launch
@@ -71,6 +71,7 @@ class Plain:
         self.show = PIL.Image.Image.show
         self.backends = dict(joblib.parallel.BACKENDS)
         self.default_backend = joblib.parallel.DEFAULT_BACKEND
+        self.spawn = util.spawnv_passfds
         self.tracker = {name: getattr(resource_tracker, name) for name in TRACKER}
 
     def restore(self, shell: Shell) -> None:
@@ -95,6 +96,7 @@ class Plain:
         joblib.parallel.BACKENDS.clear()
         joblib.parallel.BACKENDS.update(self.backends)
         joblib.parallel.DEFAULT_BACKEND = self.default_backend
+        util.spawnv_passfds = self.spawn
         for name, function in self.tracker.items():
             setattr(resource_tracker, name, function)
             vars(resource_tracker._resource_tracker).pop(name, None)

@@ -116,6 +116,7 @@ for message in (b'x', b'\\0' * 50, b'a' * 1000, os.urandom(1000), b'\\0'.join([b
     for descriptors in ([0], [0, 1, 2], [0] * 60, [0] * 250):
         ask(message, descriptors)
     requests.send(b'x')
+    requests.sendmsg([message], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array('i', [0, 1, 2]))])
 print(sorted(answers))
 EOF
 `;
