@@ -12,6 +12,7 @@ import { z } from "zod";
 import { GatewayError } from "../../src/errors.ts";
 import { calls, says, thinks, type ScriptStep } from "../../src/providers/scripted.ts";
 import { createDirector } from "../fixtures/director.ts";
+import { startSearchEngine, type SearchEngine } from "../fixtures/search-engine.ts";
 import { startServer, type TestServer } from "../real/server.ts";
 
 /** The older versions' types differ in places that these tests do not touch. */
@@ -27,19 +28,31 @@ const SDKS = [
 const MODEL = "claude-sonnet-4-5";
 const director = createDirector();
 let server: TestServer;
+let engine: SearchEngine;
 
 beforeAll(async () => {
-  server = await startServer({ provider: director.provider });
+  engine = await startSearchEngine();
+  server = await startServer({ provider: director.provider, env: engine.env });
 });
 
-afterAll(() => server?.close());
+afterAll(async () => {
+  await server?.close();
+  await engine?.[Symbol.asyncDispose]();
+});
 
 /** A version of the tool: how the model uses it, and what the SDK makes of the call. */
 interface Version {
-  name: "codeExecution_20250522";
+  name: "codeExecution_20250522" | "codeExecution_20250825" | "codeExecution_20260120";
   run: (code: string) => ScriptStep;
   result: string;
 }
+
+const runShell = (code: string): ScriptStep =>
+  calls(
+    "bash_code_execution",
+    { command: `python3 - <<'PROGRAM'\n${code}\nPROGRAM` },
+    { chunk: 5 },
+  );
 
 const VERSIONS: Version[] = [
   {
@@ -47,6 +60,8 @@ const VERSIONS: Version[] = [
     run: (code) => calls("code_execution", { code }, { chunk: 5 }),
     result: "code_execution_result",
   },
+  { name: "codeExecution_20250825", run: runShell, result: "bash_code_execution_result" },
+  { name: "codeExecution_20260120", run: runShell, result: "bash_code_execution_result" },
 ];
 
 test("ai 7: a file is uploaded and deleted through the provider", async () => {
@@ -256,6 +271,78 @@ print(await asyncio.gather(*[get_weather({"city": city}) for city in ["Paris", "
       expect(told).toContain("warm in Rome']");
       expect(told).toContain("Both warm.");
       expect(director.asked).toHaveLength(2);
+    });
+
+    test.each([
+      ["generateText", false],
+      ["streamText", true],
+    ])("%s: the text editor, its results and its errors", async (_kind, streams) => {
+      const anthropic = connect();
+      const path = "/tmp/poem.txt";
+      const edit = (input: Record<string, unknown>): ScriptStep =>
+        calls("text_editor_code_execution", { path, ...input }, { chunk: 6 });
+      director.play([
+        [edit({ command: "create", file_text: "one\ntwo\n" })],
+        [edit({ command: "str_replace", old_str: "two", new_str: "2" })],
+        [edit({ command: "view" })],
+        [edit({ command: "view", path: "/tmp/none.txt" })],
+        [says("Done.")],
+      ]);
+      const options = {
+        model: anthropic(MODEL),
+        tools: { code_execution: anthropic.tools.codeExecution_20250825() },
+        prompt: "Edit a file.",
+        maxRetries: 0,
+      };
+      const stream = streams ? ai.streamText(options) : null;
+      await stream?.consumeStream();
+      const answer = stream ?? (await ai.generateText(options));
+      const uses = await answer.toolCalls;
+      expect(uses).toHaveLength(4);
+      for (const use of uses) expect(use).not.toHaveProperty("invalid");
+      const outputs = (await answer.toolResults).map(({ output }) => output);
+      expect(outputs).toMatchObject([
+        { type: "text_editor_code_execution_create_result", is_file_update: false },
+        { type: "text_editor_code_execution_str_replace_result", lines: [" one", "-two", "+2"] },
+        { type: "text_editor_code_execution_view_result", content: "one\n2" },
+        { type: "text_editor_code_execution_tool_result_error", error_code: "file_not_found" },
+      ]);
+    });
+
+    test.each([
+      ["generateText", false],
+      ["streamText", true],
+    ])("%s: web search, its results and a second turn", async (_kind, streams) => {
+      const anthropic = connect();
+      const ask = { role: "user" as const, content: "What are pines?" };
+      const call = (messages: ai7.ModelMessage[]) => {
+        const options = {
+          model: anthropic(MODEL),
+          maxRetries: 0,
+          tools: { web_search: anthropic.tools.webSearch_20250305({ maxUses: 2 }) },
+          messages,
+        };
+        return streams ? ai.streamText(options) : ai.generateText(options);
+      };
+      director.play([
+        [calls("web_search", { query: "pines" }, { chunk: 5 })],
+        [says("Evergreen trees.")],
+      ]);
+      const first = await call([ask]);
+      if ("consumeStream" in first) await first.consumeStream();
+      const [found] = await first.toolResults;
+      expect(found?.output).toMatchObject([
+        { type: "web_search_result", url: "https://example.org/pines", title: "Pines" },
+        { type: "web_search_result", url: "https://example.org/oaks" },
+      ]);
+      expect((await first.sources).map((source) => "url" in source && source.url)).toContain(
+        "https://example.org/pines",
+      );
+      director.play([[says("As I said.")]]);
+      const { messages } = await first.response;
+      const second = await call([ask, ...messages, { role: "user", content: "Sure?" }]);
+      expect(await second.text).toContain("As I said.");
+      expect(JSON.stringify(director.asked[0]?.messages)).toContain("evergreen trees");
     });
 
     test("errors have their status, their type and the server's sentence", async () => {

@@ -1,6 +1,6 @@
 /**
- * The kit, whole, against Curta with the kit's own model, in the process and behind a connection; and against Curta behind a proxy that spoils one
- * thing, which the kit has to find.
+ * The kit, whole, against Curta with the kit's own model, in the process and behind a connection; and
+ * against Curta behind a proxy that spoils one thing, which the kit has to find.
  */
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -8,30 +8,31 @@ import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 import type { Case } from "../../src/conformance/case.ts";
-import { CASES as ALL_CASES, chooseCases } from "../../src/conformance/cases.ts";
+import { CASES, chooseCases } from "../../src/conformance/cases.ts";
 import { createObedientModel } from "../../src/conformance/obedient-model.ts";
 import { runCases, type CaseResult } from "../../src/conformance/run.ts";
 import { Target } from "../../src/conformance/target.ts";
+import { startSearchEngine, type SearchEngine } from "../fixtures/search-engine.ts";
 import { startServer, type TestServer } from "../real/server.ts";
-
-/** What Curta does not have. */
-const ABSENT = /^web\//;
-const CASES = ALL_CASES.filter(({ name }) => !ABSENT.test(name));
 
 const PING_SECONDS = 1;
 /** A case that hangs fails by itself. */
 const CASE_SECONDS = 120;
 
 let server: TestServer;
+let engine: SearchEngine;
+let env: Record<string, string>;
 
 beforeAll(async () => {
-  server = await startServer({
-    provider: createObedientModel(),
-    env: { CURTA_PING_SECONDS: String(PING_SECONDS) },
-  });
+  engine = await startSearchEngine();
+  env = { ...engine.env, CURTA_PING_SECONDS: String(PING_SECONDS) };
+  server = await startServer({ provider: createObedientModel(), env });
 });
 
-afterAll(() => server?.close());
+afterAll(async () => {
+  await server?.close();
+  await engine?.[Symbol.asyncDispose]();
+});
 
 function measure(url: string, cases: readonly Case[]): AsyncGenerator<CaseResult> {
   const { signal } = new AbortController();
@@ -54,11 +55,7 @@ describe.each(["a scripted model", "the same model behind a Messages API on loop
       const isBehind = model !== "a scripted model";
       const front = isBehind
         ? await startServer({
-            env: {
-              CURTA_UPSTREAM_URL: server.url,
-              CURTA_UPSTREAM_API: "anthropic",
-              CURTA_PING_SECONDS: String(PING_SECONDS),
-            },
+            env: { ...env, CURTA_UPSTREAM_URL: server.url, CURTA_UPSTREAM_API: "anthropic" },
           })
         : server;
       for await (const { name, outcome, reason } of measure(front.url, CASES))

@@ -1,5 +1,5 @@
 /** LangChain's JavaScript client against a real server: only its base URL and its key are changed. */
-import { ChatAnthropic } from "@langchain/anthropic";
+import { ChatAnthropic, tools } from "@langchain/anthropic";
 import { HumanMessage, ToolMessage, type AIMessageChunk } from "@langchain/core/messages";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
@@ -18,7 +18,7 @@ afterAll(() => server?.close());
 
 interface Version {
   name: string;
-  declaration: { type: string; name: string };
+  declaration: Parameters<ChatAnthropic["bindTools"]>[0][number];
   betas: string[];
   use: string;
   run: (code: string) => ScriptStep;
@@ -36,6 +36,21 @@ const VERSIONS: Version[] = [
     run: (code) => calls("code_execution", { code }, { chunk: 5 }),
     result: "code_execution_tool_result",
     sendsResults: false,
+  },
+  {
+    name: "tools.codeExecution_20250825",
+    declaration: tools.codeExecution_20250825(),
+    // The client adds the beta header itself.
+    betas: [],
+    use: "bash_code_execution",
+    run: (code) =>
+      calls(
+        "bash_code_execution",
+        { command: `python3 - <<'PROGRAM'\n${code}\nPROGRAM` },
+        { chunk: 5 },
+      ),
+    result: "bash_code_execution_tool_result",
+    sendsResults: true,
   },
 ];
 

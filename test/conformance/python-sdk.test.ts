@@ -221,12 +221,24 @@ test("an older SDK finds the container in a stream when it exists already", asyn
   expect(told?.reused).toBe(told?.created);
 });
 
-test("pydantic-ai: a client's tool, text in pieces", async () => {
-  director.play((request) =>
-    JSON.stringify(request.messages).includes("Say something")
-      ? [says("One, two and three.", { chunk: 4 })]
-      : playAll(request),
-  );
+function playAgent(request: ModelRequest): ScriptStep[] {
+  const text = JSON.stringify(request.messages);
+  const results = text.split('"tool_result"').length - 1;
+  const shell = (command: string): ScriptStep[] => [
+    calls("bash_code_execution", { command }, { chunk: 5 }),
+  ];
+  if (text.includes("Say something")) return [says("One, two and three.", { chunk: 4 })];
+  if (text.includes("Add one") && results < 2)
+    return shell('echo "$(($(cat /tmp/number) + 1)) now"');
+  if (text.includes("Add one")) return [says("It is 42 now.")];
+  if (text.includes("Keep a number") && results === 0)
+    return shell("echo 41 > /tmp/number; echo kept");
+  if (text.includes("Keep a number")) return [says("Kept.", { chunk: 2 })];
+  return playAll(request);
+}
+
+test("pydantic-ai: a client's tool, text in pieces, code execution in two turns", async () => {
+  director.play(playAgent);
   const { code, stdout, stderr } = await runPython("pydantic_agent.py");
   expect(stderr).toBe("");
   expect(code).toBe(0);
@@ -237,6 +249,13 @@ test("pydantic-ai: a client's tool, text in pieces", async () => {
     output: "It is 21 degrees in Paris.",
     kinds: ["user-prompt", "tool-call", "tool-return", "text"],
   });
+  const ran = part("code") as { outputs: string[]; containers: string[]; parts: unknown };
+  expect(ran.outputs).toEqual(["Kept.", "It is 42 now."]);
+  expect(ran.containers).toEqual([expect.stringMatching(/^container_/), ran.containers[0]]);
+  expect(JSON.stringify(ran.parts)).toContain('"stdout":"42 now\\n"');
+  const codeStreamed = part("code streamed") as { pieces: string[]; parts: unknown };
+  expect(codeStreamed.pieces.join("")).toContain("Kept.");
+  expect(JSON.stringify(codeStreamed.parts)).toContain('"stdout":"kept\\n"');
   const { pieces } = part("streamed") as { pieces: string[] };
   expect(pieces.length).toBeGreaterThan(2);
   expect(pieces.join("")).toBe("One, two and three.");

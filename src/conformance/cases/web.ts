@@ -157,7 +157,7 @@ export const webCases: readonly Case[] = [
     title: "a fetch: server_tool_use, then the document or an error block, in a 200",
     async run(context) {
       await requireTool(context, FETCH);
-      const url = "https://example.org/a-page-that-is-not-there";
+      const url = "https://nothing.invalid/page";
       const message = await context.target.message(
         {
           tools: [FETCH],
