@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 
 import { ChannelError } from "./channel.ts";
 import { isSanePng, parseKernelFrame } from "./protocol.ts";
@@ -55,9 +55,9 @@ test.each<[string, unknown]>([
 });
 
 test("any JSON gives an event or a ChannelError", () => {
-  const words = fc.constantFrom("ready", "restored", "stream", "display", "error", "done");
+  const words = fc.constantFrom("ready", "restored", "stream", "display", "error", "calls", "done");
   const fields = fc.dictionary(
-    fc.constantFrom("s", "o", "n", "kind", "parts", "metadata", "name", "code", "shown"),
+    fc.constantFrom("s", "o", "n", "kind", "calls", "parts", "metadata", "name", "code", "shown"),
     fc.jsonValue(),
   );
   fc.assert(
@@ -144,4 +144,31 @@ test.each([
 
 test("a PNG needs a size", () => {
   expect(isSanePng(png(0, 5))).toBe(false);
+});
+
+describe("calls of functions", () => {
+  const callsOf = (inputs: string[], lengths = inputs.map((input) => Buffer.byteLength(input))) => {
+    const payload = Buffer.from(inputs.join(""));
+    const list = lengths.map((length, index) => [index + 1, "query", length]);
+    const event = parseKernelFrame({ header: { t: "calls", n: 1, calls: list }, payload });
+    return event.type === "calls" ? event.calls.map(({ input }) => input) : null;
+  };
+
+  test.each([
+    ["an object", '{"sql": "é"}', { sql: "é" }],
+    ["a list", "[1]", null],
+    ["a number", "1", null],
+    ["null", "null", null],
+    ["no JSON", "{", null],
+    ["nothing", "", null],
+    ["an object too deep", `{"a":${"[".repeat(80)}${"]".repeat(80)}}`, null],
+    ["one far too deep", `{"a":${"[".repeat(200_000)}${"]".repeat(200_000)}}`, null],
+    ["one too large", `{"a":"${"x".repeat(1 << 20)}"}`, null],
+  ])("%s", (_, input, expected) => {
+    expect(callsOf([input, "{}"])).toEqual([expected, {}]);
+  });
+
+  test("a call longer than its frame ends the channel", () => {
+    expect(() => callsOf(["{}"], [3])).toThrow(ChannelError);
+  });
 });

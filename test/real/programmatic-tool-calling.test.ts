@@ -345,6 +345,14 @@ task = asyncio.create_task(query_database({"sql": "C"}))
 print(await task)`,
     { sql: "C" },
   ],
+  [
+    "another thread",
+    `import asyncio
+from concurrent.futures import ThreadPoolExecutor
+with ThreadPoolExecutor() as pool:
+    print(pool.submit(asyncio.run, query_database({"sql": "P"})).result())`,
+    { sql: "P" },
+  ],
 ])("a call from %s", async (_, code, input) => {
   const talk = await begin(code);
   expect(talk.calls[0]?.input).toEqual(input);
@@ -370,6 +378,25 @@ print(await query_database({"sql": "real"}))`,
   talk.reply("fine");
   await talk.ask();
   expect(talk.result.stdout).toBe("fine\n");
+});
+
+test("three threads with a loop each: every answer finds its own", async () => {
+  const talk = await begin(
+    `import asyncio
+from concurrent.futures import ThreadPoolExecutor
+with ThreadPoolExecutor(3) as pool:
+    print(list(pool.map(lambda n: asyncio.run(query_database({"sql": n})), range(3))))`,
+  );
+  for (let rounds = 0; rounds < 3 && talk.calls.length > 0; rounds += 1) {
+    talk.reply(...talk.calls.map(({ input }) => `n${String(input.sql)}`));
+    await talk.ask();
+  }
+  expect(talk.result.stdout).toBe("['n0', 'n1', 'n2']\n");
+});
+
+test("a call that is only shown says that it was not awaited", async () => {
+  const talk = await begin(`query_database({"sql": "S"})`);
+  expect(talk.result.stdout).toContain("write `await query_database(...)`");
 });
 
 test("the clock of the code stands still while the client works", async () => {
