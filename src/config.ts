@@ -162,6 +162,11 @@ const SETTINGS = {
     fallback: 30,
     why: "As the hosted tool: from its creation, however much it is used.",
   },
+  keptFilesMb: {
+    schema: atLeastZero,
+    fallback: 10240,
+    why: "Files of all containers on disk, from which a container comes back after a restart. 0: none.",
+  },
   parkSeconds: {
     schema: positive,
     fallback: 300,

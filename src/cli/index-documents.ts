@@ -124,7 +124,7 @@ function createLazySandbox(config: Config, io: Io): LazySandbox {
   async function start(): Promise<{ reader: DocumentReader; close(): Promise<void> }> {
     const environment = await ensureEnvironment(config, createReporter(io.stderr), io.signal);
     const log = createLog(config, io.stderr);
-    const containers = await startContainers(config, environment, log);
+    const containers = await startContainers(config, environment, log, null);
     const { reader } = createPageServices(config, containers);
     return { reader, close: () => containers.close() };
   }

@@ -24,6 +24,7 @@ import { createPageServices, createSearchService } from "../search/select.ts";
 import { openDatabase } from "../store/database.ts";
 import { openFilesStore } from "../store/files.ts";
 import type { FilesStore } from "../store/files.ts";
+import { openKeptContainers } from "../store/kept-containers.ts";
 import { openLedger } from "../store/ledger.ts";
 import type { Logger } from "../telemetry/log.ts";
 import type { FileStore } from "../tools/tool.ts";
@@ -55,15 +56,21 @@ export async function startService(
   const ledger = openLedger(database, Date.now, (err, entry) =>
     log.error({ err, entry }, "what was used could not be entered into the ledger"),
   );
+  const kept =
+    config.keptFilesMb === 0
+      ? null
+      : openKeptContainers(database, config.data, config.keptFilesMb * 1024 * 1024);
   const web = createSearchService(config);
   started.defer(() => web.close());
   signal.throwIfAborted();
   // Both take seconds, on different cores. Both have settled before the error of one is told, so that
   // nothing goes on starting behind a failed start.
-  const containersStart = startContainers(config, environment, log, without).then((containers) => {
-    started.defer(() => containers.close());
-    return containers;
-  });
+  const containersStart = startContainers(config, environment, log, kept, without).then(
+    (containers) => {
+      started.defer(() => containers.close());
+      return containers;
+    },
+  );
   const providerStart = chooseProvider(config, environment, log).then((provider) => {
     started.defer(() => provider.close());
     return provider;

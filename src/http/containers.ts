@@ -1,7 +1,7 @@
 /** The direct API: sandboxes without a model. Shapes as the design gives them. */
 import { z } from "zod";
 
-import type { Container } from "../sandbox/sandbox.ts";
+import type { ContainerInfo } from "../sandbox/sandbox.ts";
 import { readJson } from "./request-body.ts";
 import { toErrorAnswer } from "../wire/errors.ts";
 import { toGatewayError } from "./error-response.ts";
@@ -83,7 +83,7 @@ export function executeInContainer(services: Services): AppHandler {
   };
 }
 
-function toContainerObject(container: Container) {
+function toContainerObject(container: ContainerInfo) {
   return {
     type: "container",
     id: container.id,

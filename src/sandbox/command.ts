@@ -140,7 +140,10 @@ export async function* runCommand(
         peak_memory_bytes: Math.max(facts?.peakBytes ?? 0, memoryBytes),
       },
       truncated: facts?.overflow ?? false,
-      notice: facts === null ? "The container is gone, its variables and files with it." : null,
+      notice:
+        facts === null
+          ? "The container's sandbox ended with this command: the session's variables are gone. What had been kept of its files comes back with the next call."
+          : null,
     };
   }
 }

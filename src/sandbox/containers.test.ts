@@ -56,7 +56,7 @@ function setup() {
     close: async () => {},
   };
   const config = loadConfig({ env: {}, flags: { data: "/nonexistent" } });
-  const made = createContainers(pool as never, config, {} as never, () => clock.now);
+  const made = createContainers(pool as never, config, {} as never, null, () => clock.now);
   containers = made;
   return { containers: made, clock, ended };
 }

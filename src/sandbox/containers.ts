@@ -5,33 +5,55 @@
  * When the bound on live containers is reached, the one that has been idle longest makes room, as long
  * as it has been idle for a minute; otherwise the caller is told to come back. A container that nobody has
  * used for `parkSeconds` is parked: it makes do with less memory, and the next call wakes it.
+ *
+ * What outlives a sandbox is kept on disk (`KeptContainers`): a record of each container, and the files of its
+ * workspace, brought there within a second or so after each call, while nobody waits for it. A sandbox that ends
+ * (it made room, it or the zygote died, the server was restarted or killed) takes the variables along. The
+ * container stays: its next call gets a fresh sandbox under the same id, with the files, and is told so.
  */
 import { randomBytes } from "node:crypto";
 
 import type { Config } from "../config.ts";
 import { GatewayError } from "../errors.ts";
 import { runCommand } from "./command.ts";
+import type { ContainerRecord, KeptContainers } from "../store/kept-containers.ts";
 import type { Keeper } from "./keeper.ts";
+import { bringFilesBack, keepFiles } from "./kept-files.ts";
 import type { Pool, Sandbox } from "./pool.ts";
 import type {
   Container,
+  ContainerInfo,
   Containers,
   ExecuteOptions,
   ExecutionEvent,
   Place,
   WorkspaceFile,
 } from "./sandbox.ts";
-import type { Session, SessionLimits } from "./session.ts";
+import type { SessionLimits } from "./session.ts";
 
 const SWEEP_MS = 15_000;
 const EVICT_AFTER_IDLE_MS = 60_000;
+/** From a call to the keeping of its files. Calls that follow meanwhile are served by the same look at them. */
+const KEEP_AFTER_MS = 500;
+/** A server that ends waits so long for the files of the last calls. */
+const LAST_KEEP_MS = 5000;
+const LOST_NAMED_MAX = 10;
 
 interface Entry {
   id: string;
   createdAt: Date;
   lastUsedMs: number;
-  keeper: Keeper;
-  session: Session;
+  /** Null until the first use of a container that an earlier server has left. */
+  sandbox: Sandbox | null;
+  /** A fresh sandbox is being made for it. */
+  waking: Promise<Sandbox> | null;
+  /** What the next execution has to say of what happened since the last one. */
+  news: string | null;
+  /** Its last use as it stands on disk. */
+  touchedMs: number;
+  keepTimer: NodeJS.Timeout | null;
+  /** The last keeping of its files that was begun. */
+  keeping: Promise<void>;
   /** The end of the call that runs or waits last; calls queue behind it. */
   tail: Promise<void>;
   waiting: number;
@@ -48,6 +70,7 @@ export function createContainers(
   pool: Pool,
   config: Config,
   limits: SessionLimits,
+  kept: KeptContainers | null,
   now: () => number = Date.now,
 ): Containers {
   const entries = new Map<string, Entry>();
@@ -62,33 +85,42 @@ export function createContainers(
       sweep();
       if (entries.size >= config.containers) makeRoom();
       const sandbox = await pool.take();
-      return add(sandbox).container;
+      const id = `container_01${randomBytes(12).toString("base64url").replaceAll(/[-_]/g, "x")}${randomBytes(5).toString("hex")}`;
+      const at = now();
+      kept?.add(id, at);
+      return add(id, at, sandbox).container;
     },
     async get(id) {
       return find(id).container;
     },
     list() {
       sweep();
-      return [...entries.values()].map((entry) => entry.container);
+      const asleep = (kept?.list() ?? []).filter(({ id }) => !entries.has(id));
+      const live = [...entries.values()].map((entry) => entry.container);
+      return [...live, ...asleep.map(toInfo)];
     },
     async delete(id) {
       remove(find(id));
     },
     async close() {
       clearInterval(sweeper);
-      for (const entry of entries.values()) remove(entry);
+      await keepTheLast();
+      for (const entry of entries.values()) letGo(entry);
       await pool.close();
     },
   };
 
-  function add({ keeper, session }: Sandbox): Entry {
-    const id = `container_01${randomBytes(12).toString("base64url").replaceAll(/[-_]/g, "x")}${randomBytes(5).toString("hex")}`;
+  function add(id: string, createdMs: number, sandbox: Sandbox | null): Entry {
     const entry: Entry = {
       id,
-      createdAt: new Date(now()),
+      createdAt: new Date(createdMs),
       lastUsedMs: now(),
-      keeper,
-      session,
+      sandbox,
+      waking: null,
+      news: null,
+      touchedMs: now(),
+      keepTimer: null,
+      keeping: Promise.resolve(),
       tail: Promise.resolve(),
       waiting: 0,
       parked: false,
@@ -105,7 +137,7 @@ export function createContainers(
         execute: (options, signal) => execute(entry, options, signal),
         writeFile: async (path, bytes) => void (await write(entry, "put", path, bytes)),
         readFile: async (path) =>
-          (await entry.keeper.request("get", { path, max: config.uploadMb << 20 })).payload,
+          (await request(entry, "get", { path, max: config.uploadMb << 20 })).payload,
         listFiles: () => listFiles(entry),
         look: (path) => look(entry, path),
         edit: async (path, bytes) =>
@@ -124,24 +156,38 @@ export function createContainers(
     const release = await enter(entry, signal);
     entry.parked = false;
     try {
-      if (options.language === "bash") {
-        entry.commands += 1;
-        yield* runCommand(entry.keeper, { ...options, number: entry.commands }, limits, signal);
-      } else yield* runCell(entry, options, release, signal);
+      const sandbox = await sandboxOf(entry);
+      entry.commands += 1;
+      const command = { ...options, number: entry.commands };
+      const run =
+        options.language === "bash"
+          ? runCommand(sandbox.keeper, command, limits, signal)
+          : runCell(entry, sandbox, options, release, signal);
+      for await (const event of run) {
+        if (event.type !== "done" || entry.news === null) {
+          yield event;
+          continue;
+        }
+        const notice = [entry.news, event.notice].filter(Boolean).join(" ");
+        entry.news = null;
+        yield { ...event, notice };
+      }
     } finally {
       entry.lastUsedMs = now();
+      keepSoon(entry);
       release();
-      if (!entry.session.alive) remove(entry);
+      if (kept === null && !isAlive(entry)) remove(entry);
     }
   }
 
   async function* runCell(
     entry: Entry,
+    { session }: Sandbox,
     options: ExecuteOptions,
     release: () => void,
     signal: AbortSignal,
   ): AsyncGenerator<ExecutionEvent> {
-    const run = entry.session.run(options, signal);
+    const run = session.run(options, signal);
     const dismiss = async () => {
       await run.return();
       release();
@@ -204,12 +250,16 @@ export function createContainers(
       );
     }
     entry.lastUsedMs = now();
-    return await entry.keeper.request(operation, { path }, bytes);
+    try {
+      return await request(entry, operation, { path }, bytes);
+    } finally {
+      keepSoon(entry);
+    }
   }
 
   async function look(entry: Entry, path: string): Promise<Place> {
     entry.lastUsedMs = now();
-    const answer = await entry.keeper.request("look", { path, max: config.uploadMb << 20 });
+    const answer = await request(entry, "look", { path, max: config.uploadMb << 20 });
     const entries = answer.fields.entries as [string, number][] | null;
     if (entries === null) return { type: "file", bytes: answer.payload };
     return {
@@ -219,14 +269,88 @@ export function createContainers(
   }
 
   async function listFiles(entry: Entry): Promise<WorkspaceFile[]> {
-    const { fields } = await entry.keeper.request("list");
+    const { fields } = await request(entry, "list");
     const rows = fields.files as [string, number, number][];
     return rows.map(([path, sizeBytes, modifiedMs]) => ({ path, sizeBytes, modifiedMs }));
   }
 
+  async function request(
+    entry: Entry,
+    operation: string,
+    fields?: object,
+    payload?: Uint8Array,
+  ): ReturnType<Keeper["request"]> {
+    const { keeper } = await sandboxOf(entry);
+    return await keeper.request(operation, fields, payload);
+  }
+
+  /** The container's sandbox, or a fresh one with its files when that has ended. */
+  async function sandboxOf(entry: Entry): Promise<Sandbox> {
+    if (entry.sandbox?.session.alive === true) return entry.sandbox;
+    if (kept === null) {
+      remove(entry);
+      throw new GatewayError("not_found", gone(entry.id));
+    }
+    entry.waking ??= wake(entry, kept).finally(() => {
+      entry.waking = null;
+    });
+    return await entry.waking;
+  }
+
+  async function wake(entry: Entry, store: KeptContainers): Promise<Sandbox> {
+    await entry.keeping;
+    const sandbox = await pool.take();
+    const lost = await bringFilesBack(sandbox.keeper, store, entry.id);
+    if (!entries.has(entry.id)) {
+      sandbox.session.close();
+      throw new GatewayError("not_found", gone(entry.id));
+    }
+    const isWhole = lost.length === 0 && store.find(entry.id)?.incomplete === false;
+    entry.news = [STARTED_ANEW, isWhole ? "" : someLost(lost)].filter(Boolean).join(" ");
+    entry.sandbox = sandbox;
+    entry.parked = false;
+    return sandbox;
+  }
+
+  function keepSoon(entry: Entry): void {
+    if (kept === null || entry.keepTimer !== null || !entries.has(entry.id)) return;
+    entry.keepTimer = setTimeout(() => keep(entry, kept), KEEP_AFTER_MS);
+    entry.keepTimer.unref();
+  }
+
+  function keep(entry: Entry, store: KeptContainers): void {
+    if (entry.keepTimer !== null) clearTimeout(entry.keepTimer);
+    entry.keepTimer = null;
+    entry.keeping = entry.keeping.then(async () => {
+      const { sandbox } = entry;
+      if (sandbox?.session.alive !== true || !entries.has(entry.id)) return;
+      try {
+        touch(entry, store);
+        await keepFiles(sandbox.keeper, store, entry.id, limits.collectBytes);
+      } catch {
+        // The container or the disk has failed; what was kept before is still there, and the next call tries again.
+      }
+    });
+  }
+
+  function touch(entry: Entry, store: KeptContainers): void {
+    if (entry.touchedMs !== entry.lastUsedMs) store.touch(entry.id, entry.lastUsedMs);
+    entry.touchedMs = entry.lastUsedMs;
+  }
+
+  async function keepTheLast(): Promise<void> {
+    if (kept === null) return;
+    for (const entry of entries.values()) if (entry.keepTimer !== null) keep(entry, kept);
+    const all = Promise.all([...entries.values()].map((entry) => entry.keeping));
+    const bound = Promise.withResolvers<void>();
+    const timer = setTimeout(bound.resolve, LAST_KEEP_MS);
+    await Promise.race([all, bound.promise]);
+    clearTimeout(timer);
+  }
+
   function find(id: string): Entry {
-    const entry = entries.get(id);
-    if (entry === undefined || !entry.session.alive || isExpired(entry)) {
+    const entry = entries.get(id) ?? findKept(id);
+    if (entry === undefined || isExpired(entry) || (kept === null && !isAlive(entry))) {
       if (entry !== undefined) remove(entry);
       throw new GatewayError("not_found", gone(id));
     }
@@ -234,9 +358,30 @@ export function createContainers(
     return entry;
   }
 
+  /** A container that has no sandbox, as it stands on disk. */
+  function findKept(id: string): Entry | undefined {
+    const record = kept?.find(id);
+    if (record === undefined) return undefined;
+    if (entries.size >= config.containers) makeRoom();
+    const entry = add(id, record.createdAt, null);
+    entry.lastUsedMs = entry.touchedMs = record.usedAt;
+    return entry;
+  }
+
+  function isAlive(entry: Entry): boolean {
+    return entry.sandbox?.session.alive === true;
+  }
+
   function isExpired(entry: Entry): boolean {
-    if (!isIdle(entry)) return false;
-    return now() - entry.lastUsedMs > idleMs || now() - entry.createdAt.getTime() > lifeMs;
+    return isIdle(entry) && isOver(entry.createdAt.getTime(), entry.lastUsedMs);
+  }
+
+  function isOver(createdMs: number, usedMs: number): boolean {
+    return now() - usedMs > idleMs || now() - createdMs > lifeMs;
+  }
+
+  function toInfo({ id, createdAt, usedAt }: ContainerRecord): ContainerInfo {
+    return { id, createdAt: new Date(createdAt), expiresAt: new Date(usedAt + idleMs) };
   }
 
   /** Code that waits for somebody outside keeps nobody busy. */
@@ -246,11 +391,20 @@ export function createContainers(
 
   function sweep(): void {
     for (const entry of entries.values()) {
-      if (isExpired(entry) || !entry.session.alive) remove(entry);
-      else if (!entry.parked && entry.waiting === 0 && now() - entry.lastUsedMs >= parkMs) {
+      if (isExpired(entry)) remove(entry);
+      else if (!isAlive(entry)) {
+        const isUnused = entry.waiting === 0 && entry.waking === null;
+        // Whoever has just used it may be about to use it again.
+        if (isUnused && (kept === null || now() - entry.lastUsedMs >= EVICT_AFTER_IDLE_MS))
+          letGo(entry);
+      } else if (!entry.parked && entry.waiting === 0 && now() - entry.lastUsedMs >= parkMs) {
         entry.parked = true;
-        entry.session.park();
+        entry.sandbox?.session.park();
       }
+      if (kept !== null && entries.has(entry.id)) touch(entry, kept);
+    }
+    for (const { id, createdAt, usedAt } of kept?.list() ?? []) {
+      if (!entries.has(id) && isOver(createdAt, usedAt)) forget(id);
     }
   }
 
@@ -268,13 +422,33 @@ export function createContainers(
         },
       );
     }
-    remove(oldest);
+    letGo(oldest);
   }
 
   function remove(entry: Entry): void {
-    entries.delete(entry.id);
-    entry.session.close();
+    letGo(entry);
+    forget(entry.id);
   }
+
+  /** Ends its sandbox. What is kept of it stays. */
+  function letGo(entry: Entry): void {
+    entries.delete(entry.id);
+    if (entry.keepTimer !== null) clearTimeout(entry.keepTimer);
+    entry.sandbox?.session.close();
+  }
+
+  function forget(id: string): void {
+    // Files that cannot be removed are in nobody's way: no record leads to them.
+    kept?.remove(id).catch(() => {});
+  }
+}
+
+const STARTED_ANEW =
+  "The container's interpreter had to be started anew since the last call: all variables, imports and functions are gone; run again what you need. The files of /workspace are back.";
+
+function someLost(paths: readonly string[]): string {
+  const named = paths.slice(0, LOST_NAMED_MAX).join(", ");
+  return `Some could not be kept${named === "" ? "" : `: ${named}`}; check with os.listdir before you rely on one.`;
 }
 
 function gone(id: string): string {

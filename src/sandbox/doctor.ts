@@ -23,6 +23,7 @@ export async function inspectHost(
       { ...config, pool: 0 },
       environment,
       silent,
+      null,
     );
     try {
       const slow = options.slowAttacks ? await runSlowAttacks(containers) : [];

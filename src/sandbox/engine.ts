@@ -6,6 +6,7 @@ import { createPool } from "./pool.ts";
 import { probeContainer, requireProtections, type Protection } from "./probe.ts";
 import type { Layers } from "./layers.ts";
 import type { Containers } from "./sandbox.ts";
+import type { KeptContainers } from "../store/kept-containers.ts";
 import type { SessionLimits } from "./session.ts";
 import type { Environment } from "./environment.ts";
 import { startZygote } from "./zygote.ts";
@@ -23,12 +24,14 @@ export async function startContainers(
   config: Config,
   environment: Environment,
   log: EngineLog,
+  kept: KeptContainers | null,
   without: Layers = [],
 ): Promise<Containers> {
   const { containers, protections, attacks } = await startSandbox(
     config,
     environment,
     log,
+    kept,
     without,
   );
   if (without.length > 0) log.warn(`a test has taken away: ${without.join(", ")}`);
@@ -49,6 +52,7 @@ export async function startSandbox(
   config: Config,
   environment: Environment,
   log: EngineLog,
+  kept: KeptContainers | null,
   without: Layers = [],
 ): Promise<{ containers: Containers; protections: Protection[]; attacks: AttackResult[] }> {
   const limits: SessionLimits = {
@@ -71,7 +75,7 @@ export async function startSandbox(
       startZygote(config, environment, (line) => log.debug(`zygote: ${line}`), without),
     warn: (message) => log.warn(message),
   });
-  const containers = createContainers(pool, config, limits);
+  const containers = createContainers(pool, config, limits, kept);
   try {
     const container = await containers.create();
     const protections = await probeContainer(container, pool);

@@ -36,6 +36,10 @@ export interface PoolOptions {
 }
 
 const MAKING_MAX = 4;
+/** By then the end of a zygote that refuses a connection is known. */
+const DEATH_MS = 1000;
+/** Callers wait so long for a zygote that takes the place of one that died. */
+const SUCCESSOR_MS = 30_000;
 const RESTART_PAUSE_MS = [200, 1000, 5000, 15_000, 60_000];
 
 export async function createPool(options: PoolOptions): Promise<Pool> {
@@ -78,16 +82,39 @@ export async function createPool(options: PoolOptions): Promise<Pool> {
     making += 1;
     try {
       if (state.closed) throw new GatewayError("overloaded", "The server is shutting down.");
-      const process = await zygote;
-      const connection = await process.connect(randomUUID());
-      const keeper = createKeeper(connection.keeper, options.transferBytesMax);
-      const session = createSession(connection.channel, keeper, connection.token, options.limits);
-      await session.ready;
-      return { keeper, session };
+      const process = await living();
+      try {
+        return await makeFrom(process);
+      } catch (error) {
+        // When the zygote died over it, its successor makes the container.
+        const hasDied = await Promise.race([
+          process.exited.then(() => true),
+          wait(DEATH_MS, false),
+        ]);
+        if (!hasDied || state.closed) throw error;
+        return await makeFrom(await living());
+      }
     } finally {
       making -= 1;
       waiting.shift()?.();
     }
+  }
+
+  async function makeFrom(process: Zygote): Promise<Sandbox> {
+    const connection = await process.connect(randomUUID());
+    const keeper = createKeeper(connection.keeper, options.transferBytesMax);
+    const session = createSession(connection.channel, keeper, connection.token, options.limits);
+    await session.ready;
+    return { keeper, session };
+  }
+
+  /** The zygote, or its successor when that comes in time. */
+  async function living(): Promise<Zygote> {
+    const process = await Promise.race([zygote, wait(SUCCESSOR_MS, null)]);
+    if (process !== null) return process;
+    throw new GatewayError("overloaded", "The sandbox is being started again.", {
+      retryAfterSeconds: 5,
+    });
   }
 
   function refill(): void {
@@ -132,4 +159,8 @@ export async function createPool(options: PoolOptions): Promise<Pool> {
       }
     }
   }
+}
+
+function wait<T>(ms: number, value: T): Promise<T> {
+  return new Promise((resolve) => setTimeout(resolve, ms, value).unref());
 }

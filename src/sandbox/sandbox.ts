@@ -114,10 +114,13 @@ export interface WorkspaceFile {
   modifiedMs: number;
 }
 
-export interface Container {
+export interface ContainerInfo {
   readonly id: string;
   readonly createdAt: Date;
   readonly expiresAt: Date;
+}
+
+export interface Container extends ContainerInfo {
   /**
    * Runs Python in the container's session, or a command in a fresh shell beside it: both see the same files,
    * a shell keeps nothing else. When `signal` aborts, the code is stopped and the iteration ends with a `done`.
@@ -141,9 +144,12 @@ export interface Container {
 
 export interface Containers {
   create(): Promise<Container>;
-  /** Throws `not_found` for an id that is unknown or expired. Moves the expiry forward. */
+  /**
+   * Throws `not_found` for an id that is unknown or expired. Moves the expiry forward. A container whose sandbox has
+   * ended, with a server before this one perhaps, gets a fresh one with its files when it is used.
+   */
   get(id: string): Promise<Container>;
-  list(): Container[];
+  list(): ContainerInfo[];
   delete(id: string): Promise<void>;
   close(): Promise<void>;
 }

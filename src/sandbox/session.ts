@@ -595,7 +595,10 @@ export function createSession(
       return;
     }
     cell.error = { name: "ContainerEnded", message, traceback: message, line: null };
-    finish("killed", "The container is gone, its variables and files with it.");
+    finish(
+      "killed",
+      "The container's sandbox ended with this call: its variables are gone. What had been kept of its files comes back with the next call.",
+    );
   }
 }
 

@@ -10,6 +10,7 @@ export const MIGRATIONS: readonly ((database: DatabaseSync) => void)[] = [
   createFiles,
   createLedger,
   createBatches,
+  createContainers,
 ];
 
 /** Runs what is missing, each step in a transaction. Throws when the database is newer than this code. */
@@ -118,5 +119,23 @@ function createBatches(database: DatabaseSync): void {
       PRIMARY KEY (batch, position)
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX batch_requests_processing ON batch_requests (batch) WHERE outcome = 'processing';
+  `);
+}
+
+function createContainers(database: DatabaseSync): void {
+  database.exec(`
+    CREATE TABLE containers (
+      id TEXT PRIMARY KEY,
+      created_at INTEGER NOT NULL,
+      used_at INTEGER NOT NULL,
+      incomplete INTEGER NOT NULL DEFAULT 0
+    ) STRICT;
+    CREATE TABLE container_files (
+      container TEXT NOT NULL REFERENCES containers (id) ON DELETE CASCADE,
+      path TEXT NOT NULL,
+      stamp TEXT NOT NULL,
+      size_bytes INTEGER NOT NULL,
+      PRIMARY KEY (container, path)
+    ) STRICT, WITHOUT ROWID;
   `);
 }

@@ -1,0 +1,67 @@
+/**
+ * Brings a workspace to the disk and back.
+ *
+ * Only files that changed since the last time are read, one after the other, by the keeper, which follows no
+ * links. Code may run meanwhile: a file caught in the middle of a change is changed, and read, again.
+ */
+import { GatewayError } from "../errors.ts";
+import type { KeptContainers } from "../store/kept-containers.ts";
+import type { Keeper } from "./keeper.ts";
+
+/** Of python/kernel/workspace.py: a list so long need not be whole. */
+const LISTED_MAX = 10_000;
+const LISTED_BYTES_MAX = 2 << 20;
+
+/** One row of the keeper's list: path, size, modified in ms, changed in µs. */
+type Row = [string, number, number, number];
+
+/** Throws when the container has ended meanwhile; what was kept before stays. */
+export async function keepFiles(
+  keeper: Keeper,
+  kept: KeptContainers,
+  id: string,
+  fileBytesMax: number,
+): Promise<void> {
+  const { fields } = await keeper.request("list");
+  const rows = fields.files as Row[];
+  const before = kept.files(id);
+  const listedBytes = rows.reduce((sum, [path]) => sum + 6 * path.length + 70, 0);
+  let incomplete = rows.length >= LISTED_MAX || listedBytes > LISTED_BYTES_MAX;
+  if (!incomplete) {
+    const present = new Set(rows.map(([path]) => path));
+    for (const path of before.keys()) if (!present.has(path)) await kept.drop(id, path);
+  }
+  for (const [path, size, modified, changed] of rows) {
+    const stamp = `${size} ${modified} ${changed}`;
+    if (before.get(path) === stamp) continue;
+    try {
+      const { payload } = await keeper.request("get", { path, max: fileBytesMax });
+      await kept.save(id, path, stamp, payload);
+    } catch (error) {
+      if (!(error instanceof GatewayError)) throw error;
+      // Gone since the list was made, or the container itself is.
+      if (error.code === "not_found") continue;
+      incomplete = true;
+      // An older state of it would be taken for the present one.
+      if (before.has(path)) await kept.drop(id, path);
+    }
+  }
+  kept.setIncomplete(id, incomplete);
+}
+
+/** Gives the paths that could not be brought back. */
+export async function bringFilesBack(
+  keeper: Keeper,
+  kept: KeptContainers,
+  id: string,
+): Promise<string[]> {
+  const lost: string[] = [];
+  for (const path of kept.files(id).keys()) {
+    try {
+      await keeper.request("put", { path }, await kept.read(id, path));
+    } catch {
+      lost.push(path);
+    }
+  }
+  return lost;
+}

@@ -1,0 +1,124 @@
+/**
+ * What outlives a server of its containers: a record of each, and the files of its workspace.
+ *
+ * The bytes lie in `kept/<container>/`, each under the hash of its path: what code calls its files is only ever
+ * a value in the database, never a path of this machine. A file is replaced by renaming, so that a server that
+ * is killed leaves the old bytes or the new ones. `stamp` is whatever tells one state of a file from another.
+ */
+import { createHash } from "node:crypto";
+import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { DatabaseSync } from "node:sqlite";
+
+import { GatewayError } from "../errors.ts";
+
+export interface ContainerRecord {
+  id: string;
+  createdAt: number;
+  usedAt: number;
+  /** Not every file of its workspace could be kept. */
+  incomplete: boolean;
+}
+
+export interface KeptContainers {
+  add(id: string, createdAt: number): void;
+  touch(id: string, usedAt: number): void;
+  setIncomplete(id: string, incomplete: boolean): void;
+  find(id: string): ContainerRecord | undefined;
+  list(): ContainerRecord[];
+  /** Path and stamp of each file that is kept. */
+  files(id: string): Map<string, string>;
+  /** Throws `storage_full` beyond the bound on all kept files together. */
+  save(id: string, path: string, stamp: string, bytes: Uint8Array): Promise<void>;
+  read(id: string, path: string): Promise<Buffer>;
+  drop(id: string, path: string): Promise<void>;
+  /** Forgets the container and its files. */
+  remove(id: string): Promise<void>;
+}
+
+interface Row {
+  id: string;
+  created_at: number;
+  used_at: number;
+  incomplete: number;
+}
+
+export function openKeptContainers(
+  database: DatabaseSync,
+  dataFolder: string,
+  bytesMax: number,
+): KeptContainers {
+  const COLUMNS = "id, created_at, used_at, incomplete";
+  const insert = database.prepare(
+    "INSERT INTO containers (id, created_at, used_at) VALUES (?, ?, ?)",
+  );
+  const setUsed = database.prepare("UPDATE containers SET used_at = ? WHERE id = ?");
+  const setIncomplete = database.prepare("UPDATE containers SET incomplete = ? WHERE id = ?");
+  const selectOne = database.prepare(`SELECT ${COLUMNS} FROM containers WHERE id = ?`);
+  const selectAll = database.prepare(`SELECT ${COLUMNS} FROM containers ORDER BY created_at`);
+  const remove = database.prepare("DELETE FROM containers WHERE id = ?");
+  const selectFiles = database.prepare(
+    "SELECT path, stamp FROM container_files WHERE container = ?",
+  );
+  const total = database.prepare("SELECT sum(size_bytes) AS bytes FROM container_files");
+  const upsertFile = database.prepare(
+    `INSERT INTO container_files (container, path, stamp, size_bytes) VALUES (?, ?, ?, ?)
+     ON CONFLICT DO UPDATE SET stamp = excluded.stamp, size_bytes = excluded.size_bytes`,
+  );
+  const removeFile = database.prepare(
+    "DELETE FROM container_files WHERE container = ? AND path = ?",
+  );
+
+  return {
+    add: (id, createdAt) => void insert.run(id, createdAt, createdAt),
+    touch: (id, usedAt) => void setUsed.run(usedAt, id),
+    setIncomplete: (id, incomplete) => void setIncomplete.run(Number(incomplete), id),
+    find(id) {
+      const row = selectOne.get(id) as Row | undefined;
+      return row === undefined ? undefined : toRecord(row);
+    },
+    list: () => (selectAll.all() as unknown as Row[]).map(toRecord),
+    files(id) {
+      const rows = selectFiles.all(id) as { path: string; stamp: string }[];
+      return new Map(rows.map(({ path, stamp }) => [path, stamp]));
+    },
+    async save(id, path, stamp, bytes) {
+      if (Number(total.get()?.bytes ?? 0) + bytes.length > bytesMax) {
+        throw new GatewayError("storage_full", "The space for files of containers is used up.");
+      }
+      await mkdir(folderOf(id), { recursive: true, mode: 0o700 });
+      const place = placeOf(id, path);
+      await writeFile(`${place}.new`, bytes, { mode: 0o600 });
+      await rename(`${place}.new`, place);
+      try {
+        upsertFile.run(id, path, stamp, bytes.length);
+      } catch (error) {
+        // The container was deleted meanwhile, and nobody would ever remove this file.
+        if (selectOne.get(id) === undefined)
+          await rm(folderOf(id), { recursive: true, force: true });
+        throw error;
+      }
+    },
+    read: (id, path) => readFile(placeOf(id, path)),
+    async drop(id, path) {
+      removeFile.run(id, path);
+      await rm(placeOf(id, path), { force: true });
+    },
+    async remove(id) {
+      if (remove.run(id).changes === 0) return;
+      await rm(folderOf(id), { recursive: true, force: true });
+    },
+  };
+
+  function folderOf(id: string): string {
+    return join(dataFolder, "kept", id);
+  }
+
+  function placeOf(id: string, path: string): string {
+    return join(folderOf(id), createHash("sha256").update(path).digest("hex"));
+  }
+}
+
+function toRecord({ id, created_at, used_at, incomplete }: Row): ContainerRecord {
+  return { id, createdAt: created_at, usedAt: used_at, incomplete: incomplete !== 0 };
+}
