@@ -14,11 +14,11 @@ A shell command (command.py) is a program that the keeper starts. So the keeper'
 programs, and the session binds itself to the narrower ones, in which there are none, before it runs anything.
 """
 
+import _signal as signal  # Without the enumerations, whose pages each container would make its own.
 import faulthandler
 import os
 import resource
 import select
-import signal
 import socket
 import time
 from typing import Any

@@ -70,7 +70,7 @@ def reset_high_water_mark() -> None:
 
 def release_memory() -> None:
     """Give back what is free, and let the kernel swap out what is not, where it has somewhere to."""
-    ctypes.CDLL(None).malloc_trim(0)
+    trim_heap()
     if not has_swap():
         return
     with open("/proc/self/maps") as maps:
@@ -83,6 +83,14 @@ def release_memory() -> None:
                 libc.call("madvise", ctypes.c_void_p(start), ctypes.c_size_t(end - start), MADV_PAGEOUT)
             except OSError:
                 pass  # Locked, or of a kind that cannot go: it stays.
+
+
+def trim_heap() -> None:
+    """Give back what is free in the C library's heap."""
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+    except AttributeError:
+        pass  # Not glibc.
 
 
 def has_swap() -> bool:

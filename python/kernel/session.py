@@ -11,14 +11,14 @@ User code runs in this process and can do to it whatever it likes. The only thin
 matters is the channel, and the server believes nothing that comes out of it.
 """
 
-import _signal
+import _signal as signal  # What `signal` itself adds are enumerations, each a detour through a dozen pages.
 import asyncio
 import contextlib
+import gc
 import json
 import os
 import resource
 import select
-import signal
 import socket
 import sys
 import threading
@@ -34,16 +34,15 @@ from . import failure, forks, libc
 from .cell import run_cell
 from .client_tools import ClientTools
 from .display import Figures, begin_figures, flush_figures
-from .memory import MemoryMeter, release_memory
+from .memory import MemoryMeter, release_memory, trim_heap
 from .protocol import ChannelClosed, Header, encode_frame, parse, read_request
 from .shell import Bundle, Displays, Shell
 from .streams import Output
 
 SEND_BYTES = 1 << 16
 TRUTH = ("false", "true")
-# As plain numbers: the enumerations of signal and socket are Python code, and each line of it costs every cell.
-SIGINT, SIGKILL, DONT_WAIT = int(signal.SIGINT), int(signal.SIGKILL), int(socket.MSG_DONTWAIT)
-handler_of = _signal.getsignal
+DONT_WAIT = int(socket.MSG_DONTWAIT)
+handler_of = signal.getsignal
 # Code that patches it must not end the session.
 select_from = select.select
 GO_SECONDS = 1.0
@@ -117,6 +116,10 @@ class Session:
                 continue
             self.collect_ended()
             self.execute(header, payload.decode("utf-8", "replace"))
+            if Figures.shown and gc.isenabled():
+                # A figure is a knot of cycles, a megabyte of it that the checkpoint would keep as well.
+                gc.collect()
+                trim_heap()
             self.make_checkpoint()
             self.rehearse()
             if not select_from([self.channel], [], [], COLLECT_SECONDS)[0]:
@@ -143,7 +146,7 @@ class Session:
         started = time.perf_counter()
         cpu = cpu_seconds()
         self.interrupted = self.interrupt_waits = False
-        if handler_of(SIGINT) != self.on_interrupt:
+        if handler_of(signal.SIGINT) != self.on_interrupt:
             signal.signal(signal.SIGINT, self.on_interrupt)
         tools = header.get("tools")
         if tools:
@@ -490,7 +493,7 @@ def end_process(process: int) -> int:
     """Kill a child and return its number, to be collected; 0 is none."""
     try:
         if process:
-            os.kill(process, SIGKILL)
+            os.kill(process, signal.SIGKILL)
         return process
     except OSError:
         return 0  # The code has ended and collected it.
