@@ -307,6 +307,8 @@ export const LessonBlock = z.discriminatedUnion("type", [
   toolUse,
   serverToolUse,
   lessonResult,
+  webSearchResult,
+  webFetchResult,
 ]);
 
 export type Block = z.infer<typeof NativeBlock> | z.infer<typeof LessonBlock>;

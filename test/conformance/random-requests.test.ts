@@ -41,6 +41,9 @@ const Move = z.discriminatedUnion("do", [
   z.object({ do: z.literal("say"), text: z.string() }),
   z.object({ do: z.literal("think"), text: z.string(), signature: z.string() }),
   z.object({ do: z.literal("run"), code: z.string() }),
+  z.object({ do: z.literal("shell"), command: z.string() }),
+  z.object({ do: z.literal("edit"), input: z.record(z.string(), z.unknown()) }),
+  z.object({ do: z.literal("search"), query: z.string() }),
   z.object({ do: z.literal("call"), city: z.string() }),
   z.object({ do: z.literal("misuse"), json: z.string() }),
 ]);
@@ -66,6 +69,12 @@ function toStep(move: Move): ScriptStep {
       return thinks(move.text, { chunk: 3, signature: move.signature });
     case "run":
       return calls("code_execution", { code: move.code }, { chunk: 4 });
+    case "shell":
+      return calls("bash_code_execution", { command: move.command }, { chunk: 4 });
+    case "edit":
+      return calls("text_editor_code_execution", move.input, { chunk: 4 });
+    case "search":
+      return calls("web_search", { query: move.query }, { chunk: 4 });
     case "call":
       return calls("get_weather", { city: move.city }, { chunk: 4 });
     case "misuse":
@@ -106,6 +115,28 @@ const move: fc.Arbitrary<Move> = fc.oneof(
     signature: fc.constantFrom("", "c2ln"),
   }),
   { arbitrary: fc.record({ do: fc.constant("run" as const), code }), weight: 2 },
+  fc.record({
+    do: fc.constant("shell" as const),
+    command: fc.oneof(
+      word,
+      fc.constantFrom("exit 3", "printf 'a\\0b\\377'", 'echo a > "$OUTPUT_DIR/a"', "kill -9 $$"),
+    ),
+  }),
+  fc.record({
+    do: fc.constant("edit" as const),
+    input: fc.record(
+      {
+        command: fc.constantFrom<unknown>("view", "create", "str_replace", "insert", 7),
+        path: fc.oneof(word, fc.constantFrom("/tmp/a.txt", "/tmp", "/etc/passwd", "../x", "a/b")),
+        file_text: word,
+        old_str: word,
+        new_str: word,
+        view_range: fc.tuple(fc.integer(), fc.integer()),
+      },
+      { requiredKeys: ["command", "path"] },
+    ),
+  }),
+  fc.record({ do: fc.constant("search" as const), query: word }),
   fc.record({ do: fc.constant("call" as const), city: word }),
   fc.record({
     do: fc.constant("misuse" as const),
@@ -155,13 +186,17 @@ const valid = fc.record(
   { requiredKeys: ["model", "max_tokens", "messages"] },
 );
 
-const TOOLS = [
-  { type: "code_execution_20250522", name: "code_execution" },
-  {
-    name: "get_weather",
-    input_schema: { type: "object", properties: { city: { type: "string" } } },
-  },
-];
+const WEATHER = {
+  name: "get_weather",
+  input_schema: { type: "object", properties: { city: { type: "string" } } },
+};
+const SEARCH = { type: "web_search_20250305", name: "web_search" };
+const versions = fc.constantFrom(
+  "code_execution_20250522",
+  "code_execution_20250825",
+  "code_execution_20260120",
+  "code_execution_20260521",
+);
 
 interface Draw {
   request: Record<string, unknown>;
@@ -170,10 +205,22 @@ interface Draw {
 }
 
 const draws: fc.Arbitrary<Draw> = fc
-  .record({ valid, moves, isNative: fc.boolean(), stream: fc.boolean() })
-  .map(({ valid: request, moves: script, isNative, stream }) => ({
-    request: { ...request, tools: TOOLS, system: `moves:${JSON.stringify(script)}`, stream },
-    isNative,
+  .record({
+    valid,
+    moves,
+    version: versions,
+    hasSearch: fc.boolean(),
+    hasBeta: fc.boolean(),
+    stream: fc.boolean(),
+  })
+  .map(({ valid: request, moves: script, version, hasSearch, hasBeta, stream }) => ({
+    request: {
+      ...request,
+      tools: [{ type: version, name: "code_execution" }, WEATHER, ...(hasSearch ? [SEARCH] : [])],
+      system: `moves:${JSON.stringify(script)}`,
+      stream,
+    },
+    isNative: hasBeta || version !== "code_execution_20250522",
     stream,
   }));
 
