@@ -167,6 +167,16 @@ const SETTINGS = {
     fallback: 10240,
     why: "Files of all containers on disk, from which a container comes back after a restart. 0: none.",
   },
+  checkpoints: {
+    schema: positive.max(16),
+    fallback: 8,
+    why: "Named states of one container; each is a sleeping process and a copy of the workspace.",
+  },
+  branches: {
+    schema: positive.max(16),
+    fallback: 8,
+    why: "Cells of one branch, each tried from the same state.",
+  },
   parkSeconds: {
     schema: positive,
     fallback: 300,

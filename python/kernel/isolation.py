@@ -84,8 +84,8 @@ def enter_time_namespace() -> None:
     write_file("/proc/self/timens_offsets", f"monotonic -{seconds} 0\nboottime -{seconds} 0\n")
 
 
-def build_tree(limits: Limits, output_bytes: int) -> None:
-    """Make the container's mounts and move into them."""
+def build_tree(limits: Limits, output_bytes: int) -> int:
+    """Make the container's mounts and move into them. Returns a folder that no path leads to, for snapshots."""
     libc.mount("none", "/", None, libc.MS_REC | libc.MS_PRIVATE)
     libc.mount(BASE, STAGE, None, libc.MS_BIND)
     root = STAGE + "/root"
@@ -97,6 +97,8 @@ def build_tree(limits: Limits, output_bytes: int) -> None:
     for folder, mode in (("workspace", 0o755), ("outputs", 0o755), ("tmp", 0o1777), ("home", 0o755)):
         os.mkdir(f"{root}/run/{folder}")
         os.chmod(f"{root}/run/{folder}", mode)
+    os.mkdir(f"{root}/run/snapshots", 0o700)
+    hidden = os.open(f"{root}/run/snapshots", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     for source, target in (("workspace", "workspace"), ("outputs", "outputs"), ("tmp", "tmp"), ("home", "home/user")):
         libc.mount(f"{root}/run/{source}", f"{root}/{target}", None, libc.MS_BIND)
     libc.mount(DEVICES, root + "/dev", None, libc.MS_BIND | libc.MS_REC)
@@ -111,6 +113,7 @@ def build_tree(limits: Limits, output_bytes: int) -> None:
     libc.unmount(".")
     os.chroot("/root")
     os.chdir("/workspace")
+    return hidden
 
 
 def open_outputs(place: str, output_bytes: int) -> None:
@@ -152,7 +155,7 @@ def lower_limits(limits: Limits) -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (memory, memory + 32 * MIB))
 
 
-def seal(program: bytes, limits: Limits) -> None:
+def seal(program: bytes, limits: Limits, hidden: int) -> None:
     """Give up every right but that of starting programs. After this the process and all it starts are confined."""
     socket.sethostname("sandbox")
     if "limits" not in limits.without:
@@ -165,7 +168,7 @@ def seal(program: bytes, limits: Limits) -> None:
     except OSError:
         pass  # The processor is not affected, or the kernel always or never protects.
     if limits.landlock and "landlock" not in limits.without:
-        landlock.restrict(limits.landlock, programs=True)
+        landlock.restrict(limits.landlock, programs=True, hidden=hidden)
     if "seccomp" not in limits.without:
         seccomp.install_filter(program)
 

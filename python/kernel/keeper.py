@@ -21,11 +21,11 @@ import resource
 import select
 import socket
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 from . import isolation, libc, workspace
 from .cgroup import count_memory_kills, join_group
-from .command import Command
+from .command import Command, processes
 from .forks import fork_silently
 from .isolation import Limits
 from .launches import Launches
@@ -33,6 +33,7 @@ from .protocol import ChannelClosed, Header, encode_frame, read_frame
 from .script import become
 from .session import start_session
 from .shell import Shell
+from .snapshots import Snapshots
 
 TAKE_OVER_SECONDS = 2.0
 SESSION_OOM_SCORE = "300"
@@ -42,13 +43,28 @@ STACK_SECONDS = 0.1
 TAIL_BYTES_MAX = 1 << 20
 PROCESS_MAX = 1 << 22
 WORDS_MAX = 64
+MARKS_MAX = 32
+
+
+class Mark(NamedTuple):
+    """A named state to go back to: a sleeping copy of the session, and the number of the workspace's copy."""
+
+    process: int
+    start: int
+    number: int
 
 
 class Keeper:
     """The state of the keeper."""
 
     def __init__(
-        self, server: socket.socket, channel: socket.socket, shell: Shell, limits: Limits, settings: dict[str, Any]
+        self,
+        server: socket.socket,
+        channel: socket.socket,
+        shell: Shell,
+        limits: Limits,
+        settings: dict[str, Any],
+        hidden: int,
     ) -> None:
         self.server = server
         self.channel = channel
@@ -74,6 +90,13 @@ class Keeper:
         # Of a session: no programs.
         self.narrow_filter: bytes = settings["filter"]
         self.command: Command | None = None
+        self.snapshots = Snapshots(hidden)
+        self.marks: dict[str, Mark] = {}
+        self.mark_number = 0
+        # The bookmark that the session has left last, until it has a name.
+        self.fresh_mark = 0
+        # Name of the checkpoint that is being gone back to.
+        self.going_back = ""
         self.poll = select.poll()
 
     def serve(self) -> None:
@@ -112,7 +135,7 @@ class Keeper:
                 signal.signal(number, signal.SIG_DFL)
             self.server.close()
             self.control.close()
-            for descriptor in (*self.wake_pipe, self.memory_events):
+            for descriptor in (*self.wake_pipe, self.memory_events, self.snapshots.folder):
                 if descriptor >= 0:
                     os.close(descriptor)
             if self.command:
@@ -143,6 +166,8 @@ class Keeper:
                 self.main = 0
                 # What it said last counts: which process its checkpoint is.
                 self.hear()
+                if self.going_back:
+                    continue
                 if self.main == 0:
                     self.make_way()
                 code = os.waitstatus_to_exitcode(status)
@@ -162,11 +187,22 @@ class Keeper:
                 continue
             if message[:1] == b"C":
                 self.checkpoint = process if 1 < process <= PROCESS_MAX else 0
+            elif message[:1] == b"B":
+                self.hear_of_bookmark(process)
             elif self.main == 0 and is_child(process):
                 # Only when the old main line is dead can the checkpoint be it.
                 self.main = process
                 self.checkpoint = 0
                 self.watching = self.live = False
+
+    def hear_of_bookmark(self, process: int) -> None:
+        """A session that was brought back has left a bookmark in the place of the one that it was."""
+        start = start_of(process)
+        mark = self.marks.get(self.going_back)
+        if mark is None or start is None:
+            self.fresh_mark = process if start is not None else 0
+        else:
+            self.marks[self.going_back] = Mark(process, start, mark.number)
 
     def answer(self) -> None:
         """Carry out one request of the server."""
@@ -217,6 +253,12 @@ class Keeper:
             self.signal(signal.SIGKILL)
         elif operation == "restart":
             self.restart(header["cell"])
+        elif operation == "mark":
+            self.mark(header["name"])
+        elif operation == "unmark":
+            self.unmark(header["name"])
+        elif operation == "go_back":
+            self.go_back(header["name"])
         elif operation == "command":
             self.start_command(header["n"], header["folder"], bytes(payload))
         elif operation == "end_command":
@@ -276,7 +318,8 @@ class Keeper:
         )
 
     def session_processes(self) -> tuple[int, ...]:
-        return tuple(process for process in (self.main, self.checkpoint) if process)
+        bookmarks = (mark.process for mark in self.marks.values())
+        return tuple(process for process in (self.main, self.checkpoint, *bookmarks) if process)
 
     def signal(self, number: int) -> None:
         if self.main > 1:
@@ -300,36 +343,99 @@ class Keeper:
         """End everything but the checkpoint, which a fork bomb would not let come to itself in time."""
         if self.checkpoint == 0:
             return
+        self.kill_all_but(self.checkpoint)
+        # The word to take over: for moments there are two copies, and only one may.
+        send_signal(self.checkpoint, signal.SIGUSR1)
+
+    def kill_all_but(self, *spared: int) -> None:
+        """Kill every process of the container but these, the keeper and the bookmarks."""
+        kept = {1, *spared, *(mark.process for mark in self.marks.values())}
         try:
             # Stopped first, all at once: nothing can fork between two looks at the list.
             os.kill(-1, signal.SIGSTOP)
         except ProcessLookupError:
             return
         for name in os.listdir("/proc"):
-            if name.isdigit() and int(name) not in (1, self.checkpoint):
-                try:
-                    os.kill(int(name), signal.SIGKILL)
-                except ProcessLookupError:
-                    continue
+            if name.isdigit() and int(name) not in kept:
+                send_signal(int(name), signal.SIGKILL)
+        for process in kept - {1}:
+            send_signal(process, signal.SIGCONT)
+
+    def mark(self, name: str) -> None:
+        """Keep the bookmark that the session has just left under a name, and the workspace with it."""
+        self.hear()
+        process, self.fresh_mark = self.fresh_mark, 0
+        start = start_of(process)
+        if start is None:
+            raise workspace.Refused("invalid", "The session could not be copied: its processes are used up.")
+        if len(self.marks) >= MARKS_MAX:
+            send_signal(process, signal.SIGKILL)
+            raise workspace.Refused("invalid", f"A container has {MARKS_MAX} checkpoints at most.")
+        self.mark_number += 1
+        os.kill(-1, signal.SIGSTOP)
         try:
-            os.kill(self.checkpoint, signal.SIGCONT)
-            # The word to take over: for moments there are two copies, and only one may.
-            os.kill(self.checkpoint, signal.SIGUSR1)
-        except ProcessLookupError:
-            pass
+            self.snapshots.take(self.mark_number)
+        except BaseException:
+            send_signal(process, signal.SIGKILL)
+            raise
+        finally:
+            os.kill(-1, signal.SIGCONT)
+        self.unmark(name)
+        self.marks[name] = Mark(process, start, self.mark_number)
+
+    def unmark(self, name: str) -> None:
+        mark = self.marks.pop(name, None)
+        if mark is None:
+            return
+        if start_of(mark.process) == mark.start:
+            send_signal(mark.process, signal.SIGKILL)
+        self.snapshots.drop(mark.number)
+
+    def unmark_lost(self, name: str) -> None:
+        """There was no process left to lie in its place: it can be gone back to no more."""
+        self.snapshots.drop(self.marks.pop(name).number)
+
+    def go_back(self, name: str) -> None:
+        """End the session, bring the workspace back and wake the bookmark, which is the main line from then on."""
+        mark = self.marks.get(name)
+        if mark is None or start_of(mark.process) != mark.start:
+            raise workspace.Refused("not_found", "The checkpoint is gone: code has ended its process.")
+        self.going_back = name
+        try:
+            self.kill_all_but()
+            deadline = time.monotonic() + TAKE_OVER_SECONDS
+            while self.main and time.monotonic() < deadline:
+                self.reap()
+                time.sleep(0.001)
+            self.main = self.checkpoint = 0
+            self.watching = self.live = False
+            self.snapshots.bring_back(mark.number)
+            send_signal(mark.process, signal.SIGUSR1)
+            # It says which one lies in its place, and then that it is the main line.
+            while self.main == 0 and time.monotonic() < deadline:
+                self.hear()
+                time.sleep(0.001)
+        finally:
+            self.going_back = ""
+        if self.marks[name].process == self.main:
+            self.unmark_lost(name)
+        if self.main == 0:
+            raise workspace.Refused("failed", "The checkpoint did not wake.")
 
     def restart(self, cell: int) -> None:
         """Kill everything and begin again with a fresh interpreter and the same files."""
-        try:
-            os.kill(-1, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
+        self.kill_all_but()
+        kept = {mark.process for mark in self.marks.values()}
         deadline = time.monotonic() + TAKE_OVER_SECONDS
-        while time.monotonic() < deadline:
+        while time.monotonic() < deadline and any(
+            name.isdigit() and int(name) not in (1, *kept) for name in os.listdir("/proc")
+        ):
             try:
-                process, status, usage = os.wait4(-1, 0)
+                process, status, usage = os.wait4(-1, os.WNOHANG)
             except ChildProcessError:
                 break
+            if process == 0:
+                time.sleep(0.001)
             if self.command and process == self.command.process:
                 self.end_command(status, usage)
         while select.select([self.control], [], [], 0)[0]:
@@ -403,16 +509,33 @@ def start_keeper(server: socket.socket, channel: socket.socket, shell: Shell, se
             isolation.enter_time_namespace()
         if "output-checks" in limits.without:
             workspace.RESOLVE = 0
-        isolation.build_tree(limits, settings["output_bytes"])
+        hidden = isolation.build_tree(limits, settings["output_bytes"])
         libc.prctl(libc.PR_SET_DUMPABLE, 0)
-        isolation.seal(settings["programs_filter"], limits)
-        Keeper(server, channel, shell, limits, settings).serve()
+        isolation.seal(settings["programs_filter"], limits, hidden)
+        Keeper(server, channel, shell, limits, settings, hidden).serve()
     except BaseException as error:
         try:
             server.sendall(encode_frame({"ev": "failed", "message": f"{type(error).__name__}: {error}"[:500]}))
         except OSError:
             pass
     os._exit(71)
+
+
+def send_signal(process: int, number: int) -> None:
+    try:
+        os.kill(process, number)
+    except (ProcessLookupError, OverflowError):
+        pass
+
+
+def start_of(process: int) -> int | None:
+    """When a living process began, which tells it from a later one of the same number."""
+    if process <= 1:
+        return None
+    for (number, start), (_, dead) in processes().items():
+        if number == process and not dead:
+            return start
+    return None
 
 
 def is_child(process: int) -> bool:

@@ -65,7 +65,7 @@ def version() -> int:
         raise
 
 
-def restrict(abi: int, *, programs: bool) -> None:
+def restrict(abi: int, *, programs: bool, hidden: int | None = None) -> None:
     """Bind this process, and all it will ever start, to the rules. Needs no_new_privs. Raises OSError."""
     rights = FILE_RIGHTS[min(abi, 5)]
     network = NETWORK_RIGHTS if abi >= 4 else 0
@@ -78,6 +78,8 @@ def restrict(abi: int, *, programs: bool) -> None:
         allow_path(rules, "/", rights & (READING | (EXECUTE if programs else 0)))
         for folder in WRITABLE:
             allow_path(rules, folder, rights & (READING | WRITING | MAKING))
+        if hidden is not None:
+            allow(rules, hidden, rights & (READING | WRITING | MAKING))
         for folder in ("/proc", "/dev"):
             allow_path(rules, folder, rights & (READING | WRITING))
         for descriptor in STREAMS:

@@ -46,6 +46,8 @@ handler_of = signal.getsignal
 # Code that patches it must not end the session.
 select_from = select.select
 GO_SECONDS = 1.0
+# The first process of the container.
+KEEPER = 1
 # Calls nothing by a name that the user may have given another meaning.
 REHEARSAL = "None"
 EXAMPLE = '{"n":1}'
@@ -109,6 +111,9 @@ class Session:
                     self.park()
                 except Exception:
                     pass  # The code has patched what this uses: the session stays as it is.
+                continue
+            if "mark" in header:
+                self.mark()
                 continue
             if "n" not in header:
                 continue  # The answer to a call of a cell that has ended.
@@ -395,13 +400,45 @@ class Session:
         except OSError:
             pass  # The code has collected it.
 
+    def mark(self) -> None:
+        """Leave a copy of the session as it is now, a bookmark, which sleeps until the keeper wakes it."""
+        process = self.leave_bookmark()
+        if process:
+            self.send({"t": "marked", "ok": process > 0})
+            self.flush()
+
+    def leave_bookmark(self) -> int:
+        """Fork a bookmark. Returns its number, -1 when there is none, and 0 in one that was woken."""
+        woken = False
+        while True:
+            try:
+                process = forks.fork_silently()
+            except OSError:
+                process = -1
+            if process == 0:
+                # The bookmark. When it is woken it leaves another in its place and becomes the main line.
+                wait_for_keeper()
+                woken = True
+                continue
+            if process > 0:
+                self.tell_keeper(b"B%d" % process)
+            if woken:
+                self.become_main()
+                return 0
+            return process
+
     def take_over(self) -> None:
         """Become the main line, when the keeper has said so or is busy for too long to say it."""
-        signal.sigtimedwait({signal.SIGUSR1}, GO_SECONDS)
-        try:
-            os.kill(-1, signal.SIGKILL)
-        except OSError:
-            pass  # Nobody else was left.
+        word = signal.sigtimedwait({signal.SIGUSR1}, GO_SECONDS)
+        if word is None or word.si_pid != KEEPER:
+            try:
+                os.kill(-1, signal.SIGKILL)
+            except OSError:
+                pass  # Nobody else was left.
+        self.become_main()
+
+    def become_main(self) -> None:
+        """Be the main line, with the memory of this copy. Nobody else of the session is left."""
         self.main = 0  # Tells on_fork that this child is no user's.
         forks.wake()
         self.main = os.getpid()
@@ -497,6 +534,15 @@ def end_process(process: int) -> int:
         return process
     except OSError:
         return 0  # The code has ended and collected it.
+
+
+def wait_for_keeper() -> None:
+    """Sleep until the keeper, and nobody else, says so."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 32))
+    while True:
+        word = signal.sigtimedwait({signal.SIGUSR1}, 60.0)
+        if word is not None and word.si_pid == KEEPER:
+            return
 
 
 def wait_for_end(process: int) -> None:

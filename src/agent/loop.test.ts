@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { GatewayError } from "../errors.ts";
 import type { ModelEvent, ModelRequest, ModelStopReason, Provider } from "../providers/provider.ts";
 import type { Container, Containers } from "../sandbox/sandbox.ts";
+import { withoutHistory } from "../../test/support/without-history.ts";
 import type { Tool } from "../tools/tool.ts";
 import type { TurnEvent } from "./events.ts";
 import { runTurn } from "./loop.ts";
@@ -95,6 +96,7 @@ function memoryContainers(
     },
     writeFile: async (path) => void written.push(path),
     readFile: async () => Buffer.alloc(0),
+    history: withoutHistory,
     look: async () => ({ type: "folder", entries: [] }),
     edit: async () => false,
     listFiles: async () => present.map((path) => ({ path, sizeBytes: 0, modifiedMs: 0 })),

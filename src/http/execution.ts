@@ -85,7 +85,7 @@ export interface ExecutionStores {
 
 /** Runs the code and yields exactly one `done` at the end. Aborting `signal` stops the code. */
 export async function* runExecution(
-  container: Container,
+  container: Pick<Container, "id" | "execute">,
   options: ExecuteOptions,
   { files, ledger }: ExecutionStores,
   signal: AbortSignal,

@@ -10,6 +10,14 @@ import {
 } from "./batches.ts";
 import { getContainerFile, listContainerFiles, putContainerFile } from "./container-files.ts";
 import {
+  branchContainer,
+  createCheckpoint,
+  deleteCheckpoint,
+  keepBranch,
+  listCheckpoints,
+  restoreCheckpoint,
+} from "./checkpoints.ts";
+import {
   createContainer,
   deleteContainer,
   executeInContainer,
@@ -49,6 +57,24 @@ export function createRoutes(services: Services, checkKey: CheckKey): Route[] {
     { method: "GET", path: "/v1/containers/:id", handler: getContainer(services) },
     { method: "DELETE", path: "/v1/containers/:id", handler: deleteContainer(services) },
     { method: "POST", path: "/v1/containers/:id/execute", handler: executeInContainer(services) },
+    { method: "POST", path: "/v1/containers/:id/checkpoints", handler: createCheckpoint(services) },
+    { method: "GET", path: "/v1/containers/:id/checkpoints", handler: listCheckpoints(services) },
+    {
+      method: "POST",
+      path: "/v1/containers/:id/checkpoints/:name/restore",
+      handler: restoreCheckpoint(services),
+    },
+    {
+      method: "DELETE",
+      path: "/v1/containers/:id/checkpoints/:name",
+      handler: deleteCheckpoint(services),
+    },
+    { method: "POST", path: "/v1/containers/:id/branch", handler: branchContainer(services) },
+    {
+      method: "POST",
+      path: "/v1/containers/:id/branch/:branch/keep",
+      handler: keepBranch(services),
+    },
     { method: "GET", path: "/v1/containers/:id/files", handler: listContainerFiles(services) },
     { method: "PUT", path: "/v1/containers/:id/files/*", handler: putContainerFile(services) },
     { method: "GET", path: "/v1/containers/:id/files/*", handler: getContainerFile(services) },

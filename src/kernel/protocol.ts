@@ -11,6 +11,8 @@ import { ChannelError, type Frame } from "./channel.ts";
 export type KernelEvent =
   | { type: "ready" }
   | { type: "restored"; number: number }
+  /** The session has left a sleeping copy of itself, or could not. */
+  | { type: "marked"; isDone: boolean }
   | { type: "stream"; stream: 1 | 2; offset: number; data: Buffer }
   | {
       type: "display";
@@ -66,6 +68,7 @@ const CALLS_MAX = 10_000;
 const frames = z.discriminatedUnion("t", [
   z.object({ t: z.literal("ready") }),
   z.object({ t: z.literal("restored"), n: count.int() }),
+  z.object({ t: z.literal("marked"), ok: z.boolean() }),
   z.object({ t: z.literal("stream"), s: z.union([z.literal(1), z.literal(2)]), o: count.int() }),
   z.object({
     t: z.literal("display"),
@@ -118,6 +121,8 @@ export function parseKernelFrame(
       return { type: "ready" };
     case "restored":
       return { type: "restored", number: frame.n };
+    case "marked":
+      return { type: "marked", isDone: frame.ok };
     case "stream":
       return { type: "stream", stream: frame.s, offset: frame.o, data: payload };
     case "display":

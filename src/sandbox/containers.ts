@@ -15,6 +15,7 @@ import { randomBytes } from "node:crypto";
 
 import type { Config } from "../config.ts";
 import { GatewayError } from "../errors.ts";
+import { createCheckpoints, type Checkpoints } from "./checkpoints.ts";
 import { runCommand } from "./command.ts";
 import type { ContainerRecord, KeptContainers } from "../store/kept-containers.ts";
 import type { Keeper } from "./keeper.ts";
@@ -22,6 +23,7 @@ import { bringFilesBack, keepFiles } from "./kept-files.ts";
 import type { Pool, Sandbox } from "./pool.ts";
 import type {
   Container,
+  ContainerHistory,
   ContainerInfo,
   Containers,
   ExecuteOptions,
@@ -61,6 +63,8 @@ interface Entry {
   parked: boolean;
   /** Shell commands so far. */
   commands: number;
+  /** The named states of the present sandbox; they end with it. */
+  checkpoints: { sandbox: Sandbox; of: Checkpoints } | null;
   /** Ends the execution that waits for answers to its calls; null while there is none. */
   dismiss: (() => Promise<void>) | null;
   container: Container;
@@ -125,6 +129,7 @@ export function createContainers(
       waiting: 0,
       parked: false,
       commands: 0,
+      checkpoints: null,
       dismiss: null,
       container: {
         id,
@@ -134,6 +139,7 @@ export function createContainers(
         get expiresAt() {
           return new Date(entry.lastUsedMs + idleMs);
         },
+        history: historyOf(() => entry),
         execute: (options, signal) => execute(entry, options, signal),
         writeFile: async (path, bytes) => void (await write(entry, "put", path, bytes)),
         readFile: async (path) =>
@@ -154,30 +160,85 @@ export function createContainers(
     signal: AbortSignal,
   ): AsyncGenerator<ExecutionEvent> {
     const release = await enter(entry, signal);
-    entry.parked = false;
     try {
-      const sandbox = await sandboxOf(entry);
-      entry.commands += 1;
-      const command = { ...options, number: entry.commands };
-      const run =
-        options.language === "bash"
-          ? runCommand(sandbox.keeper, command, limits, signal)
-          : runCell(entry, sandbox, options, release, signal);
-      for await (const event of run) {
-        if (event.type !== "done" || entry.news === null) {
-          yield event;
-          continue;
-        }
-        const notice = [entry.news, event.notice].filter(Boolean).join(" ");
-        entry.news = null;
-        yield { ...event, notice };
-      }
+      yield* executeInside(entry, options, release, signal);
     } finally {
-      entry.lastUsedMs = now();
-      keepSoon(entry);
-      release();
-      if (kept === null && !isAlive(entry)) remove(entry);
+      leave(entry, release);
     }
+  }
+
+  /** Of a call that has been let in. */
+  async function* executeInside(
+    entry: Entry,
+    options: ExecuteOptions,
+    release: () => void,
+    signal: AbortSignal,
+  ): AsyncGenerator<ExecutionEvent> {
+    entry.parked = false;
+    const sandbox = await sandboxOf(entry);
+    entry.commands += 1;
+    const command = { ...options, number: entry.commands };
+    const run =
+      options.language === "bash"
+        ? runCommand(sandbox.keeper, command, limits, signal)
+        : runCell(entry, sandbox, options, release, signal);
+    for await (const event of run) {
+      if (event.type !== "done" || entry.news === null) {
+        yield event;
+        continue;
+      }
+      const notice = [entry.news, event.notice].filter(Boolean).join(" ");
+      entry.news = null;
+      yield { ...event, notice };
+    }
+  }
+
+  function leave(entry: Entry, release: () => void): void {
+    entry.lastUsedMs = now();
+    keepSoon(entry);
+    release();
+    if (kept === null && !isAlive(entry)) remove(entry);
+  }
+
+  function historyOf(find: () => Entry): ContainerHistory {
+    const never = new AbortController().signal;
+    async function inside<Result>(
+      signal: AbortSignal,
+      work: (checkpoints: Checkpoints, entry: Entry, release: () => void) => Promise<Result>,
+    ): Promise<Result> {
+      const entry = find();
+      const release = await enter(entry, signal);
+      try {
+        return await work(checkpointsOf(entry, await sandboxOf(entry)), entry, release);
+      } finally {
+        leave(entry, release);
+      }
+    }
+    return {
+      create: (name) => inside(never, (checkpoints) => checkpoints.create(name)),
+      list: () => find().checkpoints?.of.list() ?? [],
+      restore: (name) => inside(never, (checkpoints) => checkpoints.restore(name)),
+      delete: (name) => inside(never, (checkpoints) => checkpoints.delete(name)),
+      keep: (id, index) => inside(never, (checkpoints) => checkpoints.keep(id, index)),
+      branch: (count, run, signal) =>
+        inside(signal, async (checkpoints, entry, release) => {
+          const executeHere: Container["execute"] = (options, own) =>
+            executeInside(entry, options, release, own);
+          const [branch, results] = await checkpoints.branch(count, (index) =>
+            run(index, executeHere),
+          );
+          return [branch.id, results];
+        }),
+    };
+  }
+
+  function checkpointsOf(entry: Entry, sandbox: Sandbox): Checkpoints {
+    if (entry.checkpoints?.sandbox !== sandbox) {
+      const { keeper, session } = sandbox;
+      const of = createCheckpoints(keeper, session, config.checkpoints, now);
+      entry.checkpoints = { sandbox, of };
+    }
+    return entry.checkpoints.of;
   }
 
   async function* runCell(

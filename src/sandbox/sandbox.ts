@@ -121,6 +121,7 @@ export interface ContainerInfo {
 }
 
 export interface Container extends ContainerInfo {
+  readonly history: ContainerHistory;
   /**
    * Runs Python in the container's session, or a command in a fresh shell beside it: both see the same files,
    * a shell keeps nothing else. When `signal` aborts, the code is stopped and the iteration ends with a `done`.
@@ -140,6 +141,32 @@ export interface Container extends ContainerInfo {
   look(path: string): Promise<Place>;
   /** The same for writing. Gives whether the file was there before. */
   edit(path: string, bytes: Uint8Array): Promise<boolean>;
+}
+
+/** Named states of a container, and branches from the present one. Calls queue like executions. */
+export interface ContainerHistory {
+  /** Names the present state, variables and workspace; a name that is there is given anew. */
+  create(name: string): Promise<Checkpoint>;
+  list(): Checkpoint[];
+  /** Throws `not_found`. The checkpoint stays. */
+  restore(name: string): Promise<void>;
+  delete(name: string): Promise<void>;
+  /**
+   * Calls `run` once for each cell, each time from the present state, and ends there again. `execute` is the
+   * container's own, for use inside.
+   */
+  branch<Result>(
+    count: number,
+    run: (index: number, execute: Container["execute"]) => Promise<Result>,
+    signal: AbortSignal,
+  ): Promise<[id: string, results: Result[]]>;
+  /** Makes the state after one of a branch's cells the present one; null forgets them all. */
+  keep(id: string, index: number | null): Promise<void>;
+}
+
+export interface Checkpoint {
+  name: string;
+  createdAt: Date;
 }
 
 export interface Containers {

@@ -57,6 +57,10 @@ export interface Session {
   run(options: CellOptions, signal: AbortSignal): AsyncGenerator<ExecutionEvent, void>;
   /** Lets an idle session make do with less memory; the next cell wakes it. Does nothing while a cell runs. */
   park(): void;
+  /** Names the present state; the caller makes sure that no cell runs. Throws when there is no room for it. */
+  mark(name: string): Promise<void>;
+  /** Makes a named state the present one. The name stays. Throws `not_found` when it is lost. */
+  goBack(name: string): Promise<void>;
   close(): void;
 }
 
@@ -146,6 +150,10 @@ export function createSession(
   let awaitingFresh = false;
   /** The session is between two interpreters; no cell is sent until it has one again. */
   let recovering: PromiseWithResolvers<void> | null = null;
+  /** The session copies itself. */
+  let marking: PromiseWithResolvers<void> | null = null;
+  /** A named state is becoming the present one. */
+  let goingBack: PromiseWithResolvers<void> | null = null;
   /** The keeper has carried out the last interrupt, which must not reach the next cell. */
   let interruptDone: Promise<unknown> = Promise.resolve();
   /** A checkpoint took over between two cells, and the keeper has not yet told why. */
@@ -183,18 +191,63 @@ export function createSession(
     park() {
       if (cell === null && recovering === null && cellsDone > 0) sendFrame({ park: true }, nothing);
     },
+    mark,
+    goBack,
     close() {
       end("The container was closed.");
     },
   };
 
+  async function mark(name: string): Promise<void> {
+    await settled();
+    marking = Promise.withResolvers();
+    const timer = setTimeout(() => marking?.reject(new Error("no answer")), TAKE_OVER_MS);
+    try {
+      sendFrame({ mark: true }, nothing);
+      await marking.promise;
+    } catch (cause) {
+      throw new GatewayError("conflict", "The session could not be copied just now.", { cause });
+    } finally {
+      clearTimeout(timer);
+      marking = null;
+    }
+    await keeper.request("mark", { name });
+  }
+
+  async function goBack(name: string): Promise<void> {
+    await settled();
+    const back = Promise.withResolvers<void>();
+    goingBack = back;
+    recovering ??= Promise.withResolvers();
+    try {
+      await keeper.request("go_back", { name });
+      const late = setTimeout(() => back.reject(new Error("no answer")), TAKE_OVER_MS);
+      await back.promise.finally(() => clearTimeout(late));
+      // There is a state to go back to again, and nothing of what came after it to tell.
+      cellsDone = Math.max(cellsDone, 1);
+      newsBetween = null;
+      goingBack = null;
+      endRecovery();
+    } catch (error) {
+      goingBack = null;
+      // Before anything was ended the keeper says that there is no such state; after that nobody is left.
+      if (error instanceof GatewayError && error.code === "not_found") endRecovery();
+      else restart();
+      throw error;
+    }
+  }
+
+  async function settled(): Promise<void> {
+    await interruptDone;
+    for (let wait = recovering; wait !== null; wait = recovering) await wait.promise;
+    if (!alive) throw new GatewayError("not_found", newsBetween ?? "The container has ended.");
+  }
+
   async function* run(
     options: CellOptions,
     signal: AbortSignal,
   ): AsyncGenerator<ExecutionEvent, void> {
-    await interruptDone;
-    for (let wait = recovering; wait !== null; wait = recovering) await wait.promise;
-    if (!alive) throw new GatewayError("not_found", newsBetween ?? "The container has ended.");
+    await settled();
     const queue: ExecutionEvent[] = [];
     let wake: (() => void) | null = null;
     let finished: DoneEvent | null = null;
@@ -347,6 +400,10 @@ export function createSession(
       case "restored":
         onRestored(event.number);
         return;
+      case "marked":
+        if (event.isDone) marking?.resolve();
+        else marking?.reject(new Error("no process is left"));
+        return;
       case "stream":
         onOutput(event.stream, event.offset, event.data);
         return;
@@ -381,6 +438,10 @@ export function createSession(
 
   function onRestored(lastCell: number): void {
     if (awaitingFresh) return;
+    if (goingBack !== null) {
+      goingBack.resolve();
+      return;
+    }
     if (cell === null) {
       newsBetween = lastCell < lastDone ? KEPT_EARLIER : ENDED_BETWEEN;
       // The keeper's word that the old one died may be still to come.
@@ -477,7 +538,7 @@ export function createSession(
   }
 
   function onDeath(death: Death): void {
-    if (awaitingFresh) return;
+    if (awaitingFresh || goingBack !== null) return;
     if (cell === null) {
       // A background thread ended the interpreter between two cells.
       if (restoredEarly) {

@@ -6,6 +6,7 @@
 import { EventEmitter, once } from "node:events";
 
 import { GatewayError } from "../../src/errors.ts";
+import { withoutHistory } from "./without-history.ts";
 import type {
   Container,
   Containers,
@@ -50,6 +51,7 @@ export class MemoryContainers implements Containers {
 }
 
 class MemoryContainer implements Container {
+  readonly history = withoutHistory;
   readonly id: string;
   readonly createdAt = new Date(0);
   readonly expiresAt = new Date(3_600_000);
