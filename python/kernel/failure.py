@@ -1,6 +1,7 @@
 """Exceptions of user code as text that a model can act on."""
 
 import traceback
+from collections import Counter, OrderedDict, defaultdict, deque
 from typing import Any
 
 CELL = "<cell "
@@ -128,7 +129,7 @@ def largest_variables(namespace: dict[str, Any], error: BaseException | None) ->
                 if size >= 1 << 20:
                     sizes[name] = (size, form)
     largest = sorted(sizes.items(), key=lambda item: -item[1][0])[:VARIABLES_SHOWN]
-    return [f"{name} ({form}, {size / (1 << 20):.0f} MiB)" for name, (size, form) in largest]
+    return [f"{name[:100]} ({form[:100]}, {size / (1 << 20):.0f} MiB)" for name, (size, form) in largest]
 
 
 def locals_of(error: BaseException) -> list[str]:
@@ -141,13 +142,15 @@ def locals_of(error: BaseException) -> list[str]:
         frame = frame.tb_next
     described: list[str] = []
     for running in frames[-2:][::-1]:
+        function = running.f_code.co_name
+        place = "" if function == "<module>" else f" in {function[:60]}()"
         for name, value in list(running.f_locals.items())[:200]:
             if is_users(name) and len(described) < VARIABLES_SHOWN:
                 size, form = measure(value)
                 if type(value) in (int, float, bool):
-                    described.append(f"{name} = {str(value)[:40]}")
+                    described.append(f"{name[:100]}{place} = {str(value)[:40]}")
                 elif size:
-                    described.append(f"{name} ({form})")
+                    described.append(f"{name[:100]}{place} ({form})")
     return described
 
 
@@ -164,7 +167,7 @@ def measure(value: Any) -> tuple[int, str]:
         if kind.__module__.startswith("pandas") and kind.__name__ in ("DataFrame", "Series"):
             usage = value.memory_usage(deep=False)
             return int(usage.sum() if hasattr(usage, "sum") else usage), f"{kind.__name__} {value.shape}"
-        if kind in (str, bytes, bytearray, list, dict, tuple, set):
+        if kind in (str, bytes, bytearray, list, dict, tuple, set, frozenset, deque, defaultdict, OrderedDict, Counter):
             return kind.__sizeof__(value), f"{kind.__name__} of {len(value)}"
     except Exception:
         pass

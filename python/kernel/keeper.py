@@ -485,6 +485,7 @@ class Keeper:
             if self.command:
                 self.command.kill(self.session_processes())
             else:
+                self.ask_for_stack()
                 self.signal(signal.SIGKILL)
 
     def tell(self, header: Header, data: bytes = b"") -> None:

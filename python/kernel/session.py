@@ -459,7 +459,9 @@ class Session:
                 self.send({"t": "stream", "s": index + 1, "o": offset}, data)
             output.end()
         self.forget_requests()
-        self.send({"t": "restored", "n": self.shell.execution_count})
+        # Of whoever reads why the cell ended: what took most memory before it.
+        variables = failure.largest_variables(self.shell.user_ns, None)
+        self.send({"t": "restored", "n": self.shell.execution_count, "variables": variables})
         self.flush()
         self.make_checkpoint()
 

@@ -10,7 +10,7 @@ import { ChannelError, type Frame } from "./channel.ts";
 
 export type KernelEvent =
   | { type: "ready" }
-  | { type: "restored"; number: number }
+  | { type: "restored"; number: number; variables: string[] }
   /** The session has left a sleeping copy of itself, or could not. */
   | { type: "marked"; isDone: boolean }
   | { type: "stream"; stream: 1 | 2; offset: number; data: Buffer }
@@ -67,7 +67,11 @@ const CALLS_MAX = 10_000;
 
 const frames = z.discriminatedUnion("t", [
   z.object({ t: z.literal("ready") }),
-  z.object({ t: z.literal("restored"), n: count.int() }),
+  z.object({
+    t: z.literal("restored"),
+    n: count.int(),
+    variables: few(20, text(300)).optional(),
+  }),
   z.object({ t: z.literal("marked"), ok: z.boolean() }),
   z.object({ t: z.literal("stream"), s: z.union([z.literal(1), z.literal(2)]), o: count.int() }),
   z.object({
@@ -120,7 +124,7 @@ export function parseKernelFrame(
     case "ready":
       return { type: "ready" };
     case "restored":
-      return { type: "restored", number: frame.n };
+      return { type: "restored", number: frame.n, variables: frame.variables ?? [] };
     case "marked":
       return { type: "marked", isDone: frame.ok };
     case "stream":

@@ -22,6 +22,7 @@ import { encodeFrame, FrameReader } from "../kernel/channel.ts";
 import { parseKernelFrame, type KernelEvent } from "../kernel/protocol.ts";
 import { collectFiles } from "./collected-files.ts";
 import type { Keeper, KeeperEvent } from "./keeper.ts";
+import { explainMemory } from "./memory-advice.ts";
 import type { Layers } from "./layers.ts";
 import { createCalls, type Calls } from "./calls.ts";
 import type { CodeFunction, ExecutionError, ExecutionEvent, ExecutionStatus } from "./sandbox.ts";
@@ -108,6 +109,8 @@ interface Cell {
   truncated: boolean;
   error: ExecutionError | null;
   variables: string[];
+  /** The largest ones that the checkpoint has, which stands before the cell. */
+  variablesBefore: string[];
   stop: StopReason;
   interrupted: boolean;
   /** The keeper was told to kill the main line. */
@@ -309,6 +312,7 @@ export function createSession(
       truncated: false,
       error: null,
       variables: [],
+      variablesBefore: [],
       stop: null,
       interrupted: false,
       killed: false,
@@ -398,7 +402,7 @@ export function createSession(
         } else readyResolve();
         return;
       case "restored":
-        onRestored(event.number);
+        onRestored(event.number, event.variables);
         return;
       case "marked":
         if (event.isDone) marking?.resolve();
@@ -436,7 +440,7 @@ export function createSession(
     cell.emit({ type: "calls", calls });
   }
 
-  function onRestored(lastCell: number): void {
+  function onRestored(lastCell: number, variables: string[]): void {
     if (awaitingFresh) return;
     if (goingBack !== null) {
       goingBack.resolve();
@@ -455,6 +459,7 @@ export function createSession(
     cell.restored = true;
     // The main line made this copy after its word that the cell was done.
     if (lastCell >= cell.number) cell.kept = true;
+    else cell.variablesBefore = variables;
     if (cell.death !== null) finishAfterDeath(false);
   }
 
@@ -520,6 +525,8 @@ export function createSession(
       case "memory":
         if (cell !== null) {
           cell.stop ??= "memory";
+          // The keeper asks for the stack and kills.
+          cell.killed = true;
           cell.memoryBytes = event.bytes;
         }
         return;
@@ -607,16 +614,22 @@ export function createSession(
     if (ended.clockFrom === 0) ended.waitedMs += performance.now();
     cell = null;
     const { done } = ended;
+    const peak = Math.max(
+      done?.peakBytes ?? 0,
+      ended.memoryBytes,
+      // The kernel kills when all of it is taken.
+      ended.death?.memory ? limits.memoryMb << 20 : 0,
+    );
     ended.finish({
       type: "done",
       status,
-      error: withMemoryAdvice(ended, status),
+      error: withState(ended, status, peak, limits.memoryMb),
       return_code:
         status === "ok" ? 0 : done?.code || (ended.death?.signal ? 128 + ended.death.signal : 1),
       usage: {
         wall_ms: Math.round((performance.now() - ended.startedAt - ended.waitedMs) * 1000) / 1000,
         cpu_ms: done?.cpuMs ?? 0,
-        peak_memory_bytes: Math.max(done?.peakBytes ?? 0, ended.memoryBytes),
+        peak_memory_bytes: peak,
       },
       truncated: ended.truncated || (done?.truncated ?? false),
       notice:
@@ -771,12 +784,27 @@ function cellFrames(report: string): string {
   return frames.length === 0 ? "" : ["Stack, newest first:", ...frames.slice(0, 20)].join("\n");
 }
 
-function withMemoryAdvice(cell: Cell, status: ExecutionStatus): ExecutionError | null {
-  const { error, variables } = cell;
-  if (error === null || variables.length === 0) return error;
-  const sentence =
-    status === "out_of_memory"
-      ? `Largest variables: ${variables.join("; ")}. Work in chunks (pandas: read_csv(..., chunksize=100_000)), use smaller dtypes, or delete what is no longer needed.`
-      : `Variables where it was: ${variables.join("; ")}.`;
-  return { ...error, traceback: `${error.traceback}\n${sentence}` };
+/** Adds to an error what the session knows of where the code was. */
+function withState(
+  { error, variables, variablesBefore, options, number }: Cell,
+  status: ExecutionStatus,
+  peakBytes: number,
+  limitMb: number,
+): ExecutionError | null {
+  if (error === null) return null;
+  const sentences: string[] = [];
+  if (status === "out_of_memory") {
+    const { traceback, line } = error;
+    // The line of a function that another cell has defined is not one of this cell's text.
+    const isHere = line !== null && traceback.includes(`"<cell ${number}>", line ${line}`);
+    const text = isHere ? (options.code.split("\n")[line - 1] ?? "") : "";
+    sentences.push(explainMemory({ text, line: isHere ? line : null, peakBytes, limitMb }));
+    if (variables.length > 0) sentences.push(`Largest variables: ${variables.join("; ")}.`);
+  } else if (variables.length > 0) {
+    sentences.push(`Variables where it was: ${variables.join("; ")}.`);
+  }
+  if (variablesBefore.length > 0)
+    sentences.push(`Largest variables before this call: ${variablesBefore.join("; ")}.`);
+  if (sentences.length === 0) return error;
+  return { ...error, traceback: [error.traceback, ...sentences].join("\n") };
 }

@@ -86,13 +86,49 @@ describe("a cell's end", () => {
     expect(await container.print("print(kept)")).toBe(`${kept}\n`);
   });
 
+  test("killed for want of memory, the answer names the peak and what was large before", async () => {
+    const container = await prepared();
+    await container.print("import numpy\nlarge = numpy.ones(8 << 20)");
+    // Shared memory is not limited for the process, so Python gets no MemoryError.
+    const answer = await container.execute(
+      "import mmap\nshared = mmap.mmap(-1, 3 << 30)\nfor at in range(0, 3 << 30, 1 << 20): shared[at:at + (1 << 20)] = bytes(range(256)) * 4096",
+      20,
+    );
+    expect(answer).toMatchObject({ status: "out_of_memory" });
+    expect(answer.error!.traceback).toMatch(/Peak: 1\d\d\d MiB; the limit is 1024 MiB/);
+    expect(answer.error!.traceback).toContain(
+      "Largest variables before this call: large (ndarray (8388608,) float64, 64 MiB)",
+    );
+    expect(await container.print("print(kept, large.size)")).toBe("[1] 8388608\n");
+  });
+
+  test("a time-out shows the figures until then, and the shapes where the code was", async () => {
+    const container = await prepared();
+    const answer = await container.execute(
+      "import numpy, pandas, matplotlib.pyplot as plt\nfrom collections import deque\nplt.plot([1, 2])\ndef work(table):\n    block = numpy.ones((3, 4))\n    queue = deque([1, 2])\n    while True: pass\nwork(pandas.DataFrame({'a': [1, 2]}))",
+      2,
+    );
+    expect(answer).toMatchObject({ status: "timeout", error: { line: 7 } });
+    expect(answer.outputs.some(({ data }) => "image/png" in data)).toBe(true);
+    expect(answer.error!.traceback).toMatch(/line 8.+\n[^]+line 7/);
+    for (const part of [
+      "block in work() (ndarray (3, 4) float64)",
+      "table in work() (DataFrame (2, 1))",
+      "queue in work() (deque of 2)",
+    ])
+      expect(answer.error!.traceback).toContain(part);
+    expect(answer.notice).toMatch(/variables are still there/);
+  });
+
   test("out of memory in Python advises", async () => {
     const container = await prepared();
     const answer = await container.execute(
       "import numpy\nsmall = numpy.ones(10 << 20)\nbig = numpy.ones(3 << 27)",
     );
     expect(answer.error!.traceback).toContain("small (ndarray (10485760,) float64, 80 MiB)");
-    expect(answer.error!.traceback).toContain("chunks");
+    expect(answer.error!.traceback).toContain("Running was line 3: big = numpy.ones(3 << 27)");
+    expect(answer.error!.traceback).toMatch(/Peak: \d+ MiB; the limit is 1024 MiB/);
+    expect(answer.error!.traceback).toContain("Work in blocks");
   });
 
   test("what happens to the first cell of all costs nothing either", async () => {
