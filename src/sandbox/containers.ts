@@ -175,14 +175,7 @@ export function createContainers(
     signal: AbortSignal,
   ): AsyncGenerator<ExecutionEvent> {
     entry.parked = false;
-    const sandbox = await sandboxOf(entry);
-    entry.commands += 1;
-    const command = { ...options, number: entry.commands };
-    const run =
-      options.language === "bash"
-        ? runCommand(sandbox.keeper, command, limits, signal)
-        : runCell(entry, sandbox, options, release, signal);
-    for await (const event of run) {
+    for await (const event of start(entry, await sandboxOf(entry), options, release, signal)) {
       if (event.type !== "done" || entry.news === null) {
         yield event;
         continue;
@@ -239,6 +232,28 @@ export function createContainers(
       entry.checkpoints = { sandbox, of };
     }
     return entry.checkpoints.of;
+  }
+
+  async function* start(
+    entry: Entry,
+    sandbox: Sandbox,
+    options: ExecuteOptions,
+    release: () => void,
+    signal: AbortSignal,
+  ): AsyncGenerator<ExecutionEvent> {
+    if (options.language === "bash") {
+      entry.commands += 1;
+      yield* runCommand(sandbox.keeper, { ...options, number: entry.commands }, limits, signal);
+      return;
+    }
+    try {
+      yield* runCell(entry, sandbox, options, release, signal);
+    } catch (error) {
+      // It ended between the look at it and the call, so the code has not run: a fresh one runs it.
+      const hasEnded = error instanceof GatewayError && error.code === "not_found";
+      if (kept === null || !hasEnded || isAlive(entry)) throw error;
+      yield* runCell(entry, await sandboxOf(entry), options, release, signal);
+    }
   }
 
   async function* runCell(
@@ -387,7 +402,7 @@ export function createContainers(
       if (sandbox?.session.alive !== true || !entries.has(entry.id)) return;
       try {
         touch(entry, store);
-        await keepFiles(sandbox.keeper, store, entry.id, limits.collectBytes);
+        await keepFiles(sandbox, store, entry.id, limits.collectBytes);
       } catch {
         // The container or the disk has failed; what was kept before is still there, and the next call tries again.
       }

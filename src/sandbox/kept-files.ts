@@ -7,6 +7,7 @@
 import { GatewayError } from "../errors.ts";
 import type { KeptContainers } from "../store/kept-containers.ts";
 import type { Keeper } from "./keeper.ts";
+import type { Sandbox } from "./pool.ts";
 
 /** Of python/kernel/workspace.py: a list so long need not be whole. */
 const LISTED_MAX = 10_000;
@@ -15,13 +16,17 @@ const LISTED_BYTES_MAX = 2 << 20;
 /** One row of the keeper's list: path, size, modified in ms, changed in µs. */
 type Row = [string, number, number, number];
 
-/** Throws when the container has ended meanwhile; what was kept before stays. */
+/**
+ * Until it has succeeded the container counts as incomplete, so that a server that is killed in the middle leaves
+ * that word. Throws when the container has ended meanwhile; what was kept before stays.
+ */
 export async function keepFiles(
-  keeper: Keeper,
+  { keeper, session }: Sandbox,
   kept: KeptContainers,
   id: string,
   fileBytesMax: number,
 ): Promise<void> {
+  kept.setIncomplete(id, true);
   const { fields } = await keeper.request("list");
   const rows = fields.files as Row[];
   const before = kept.files(id);
@@ -38,15 +43,14 @@ export async function keepFiles(
       const { payload } = await keeper.request("get", { path, max: fileBytesMax });
       await kept.save(id, path, stamp, payload);
     } catch (error) {
-      if (!(error instanceof GatewayError)) throw error;
-      // Gone since the list was made, or the container itself is.
-      if (error.code === "not_found") continue;
+      // Gone since the list was made, or the container itself is, which its end says.
+      if (error instanceof GatewayError && error.code === "not_found") continue;
       incomplete = true;
       // An older state of it would be taken for the present one.
       if (before.has(path)) await kept.drop(id, path);
     }
   }
-  kept.setIncomplete(id, incomplete);
+  if (session.alive) kept.setIncomplete(id, incomplete);
 }
 
 /** Gives the paths that could not be brought back. */
