@@ -172,3 +172,50 @@ describe("calls of functions", () => {
     expect(() => callsOf(["{}"], [3])).toThrow(ChannelError);
   });
 });
+
+test("any bytes under any name of a picture give a picture that is one, or none", () => {
+  const mimes = fc.constantFrom("image/png", "image/jpeg", "image/gif", "image/webp");
+  const beginnings = fc.constantFrom(
+    "",
+    "89504e470d0a1a0a0000000d49484452",
+    "ffd8ffe000104a464946",
+    "474946383961",
+    "524946460000000057454250565038580a000000",
+  );
+  fc.assert(
+    fc.property(mimes, beginnings, fc.uint8Array({ maxLength: 60 }), (mime, hex, rest) => {
+      const bytes = Buffer.concat([Buffer.from(hex, "hex"), rest]);
+      const event = display([[mime, bytes.length]], bytes);
+      const shown = event.type === "display" ? event.data[mime] : undefined;
+      // Base64 of something that begins as its type does.
+      expect(shown ?? "iVBORw0KGgo").toMatch(/^(iVBORw0KGg|\/9j\/|R0lGOD|UklGR)/);
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+test("any bundle gives strings under sane names, and no more bytes than it had", () => {
+  const names = fc.oneof(
+    fc.constantFrom("text/plain", "image/svg+xml", "application/json", "__proto__", "constructor"),
+    fc.string({ maxLength: 30 }),
+  );
+  const parts = fc.array(fc.tuple(names, fc.integer({ min: 0, max: 20 })), { maxLength: 8 });
+  fc.assert(
+    fc.property(parts, fc.uint8Array({ maxLength: 120 }), (list, payload) => {
+      let event: ReturnType<typeof display> | null = null;
+      try {
+        event = display(list, Buffer.from(payload));
+      } catch (error) {
+        expect(error).toBeInstanceOf(ChannelError);
+      }
+      const entries = event?.type === "display" ? Object.entries(event.data) : [];
+      for (const [name, value] of entries) {
+        expect(name).toMatch(/^[a-z0-9.+-]+\/[a-z0-9.+-]+$/);
+        expect(typeof value).toBe("string");
+      }
+      const bytes = entries.reduce((sum, [, value]) => sum + value.length, 0);
+      expect(bytes).toBeLessThanOrEqual(2 * payload.length + 4 * list.length);
+    }),
+    { numRuns: 1000 },
+  );
+});

@@ -223,6 +223,39 @@ print('sent')`,
     mayLose: true,
   })),
   {
+    name: "47 three hundred frames that fit, in the wrong state and out of order",
+    code: `${SESSION}import random
+word = lambda: random.choice([
+    {'t': 'ready'}, {'t': 'restored', 'n': random.randrange(5)},
+    {'t': 'stream', 's': random.choice([1, 2]), 'o': random.choice([0, 10, 1 << 40])},
+    {'t': 'display', 'kind': 'display_data', 'parts': [], 'metadata': {}},
+    {'t': 'error', 'name': 'E', 'message': 'm', 'traceback': 't', 'line': 1},
+    {'t': 'done', 'n': random.choice([1, 10 ** 6]), 'status': 'ok', 'code': 0, 'wall': 0, 'cpu': 0, 'peak': 0, 'files': True, 'shown': [], 'truncated': False, 'rollback': random.random() < .5}])
+for _ in range(300): session.channel.sendall(frame(word()))
+for _ in range(300):
+    try: session.control.send(os.urandom(random.randrange(64)), socket.MSG_DONTWAIT)
+    except OSError: pass
+print('sent')`,
+    status: ["ok", "error", "killed"],
+    mayLose: true,
+  },
+  {
+    name: "47 noise on the channel, again and again",
+    code: "print('ready')",
+    prints: "ready",
+    alone: true,
+    mayLose: true,
+    async judge(_answer, container) {
+      for (let round = 0; round < 8; round += 1) {
+        await container.execute(
+          `${SESSION}import os\nsession.channel.sendall(os.urandom(${1 << (3 * round)}))\nNone`,
+          5,
+        );
+      }
+      expect(await container.print("print('alive')")).toBe("alive\n");
+    },
+  },
+  {
     name: "47 metadata too deep to be written again",
     code: `${SESSION}session.channel.sendall(frame(b'{"t":"display","kind":"display_data","parts":[],"metadata":{"a":' + b'[' * 200000 + b']' * 200000 + b'}}'))
 print('sent')`,
