@@ -90,8 +90,10 @@ class Launches:
             if not message and not received:
                 self.poll.unregister(self.requests.fileno())  # Nobody is left who could ask.
             elif not flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC) and len(received) >= 2:
-                answers = socket.socket(fileno=os.dup(received[0]))
-                self.answer(message, list(received), answers)
+                # From the first one on it is the socket's; what is no socket raises, and stays ours to close.
+                answers = socket.socket(fileno=received[0])
+                del received[0]
+                self.answer(message, [answers.fileno(), *received], answers)
         except OSError:
             pass  # What was sent is no socket.
         finally:

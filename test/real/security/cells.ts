@@ -46,8 +46,8 @@ export function testAttacks(attacks: Attack[], env: Record<string, string> = {})
   let server: TestServer;
   let shared: TestContainer;
   beforeAll(async () => {
-    // CURTA_TEST_WITHOUT=seccomp,landlock takes layers away, to see the tests behind them fail.
-    const without = (process.env.CURTA_TEST_WITHOUT ?? "").split(",").filter((name) => name !== "");
+    // TEST_WITHOUT=seccomp,landlock takes layers away, to see the tests behind them fail.
+    const without = (process.env.TEST_WITHOUT ?? "").split(",").filter((name) => name !== "");
     server = await startServer({
       provider: new ScriptedProvider([]),
       env,

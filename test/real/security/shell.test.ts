@@ -161,3 +161,19 @@ test("a Python session has no way to ask for programs", async () => {
     "import os\ntry:\n    os.fstat(197); print('open')\nexcept OSError: print('closed')\ntry:\n    os.execv('/run/python3', ['python3'])\nexcept OSError as error: print(type(error).__name__)";
   expect(await container.print(code)).toBe("closed\nPermissionError\n");
 });
+
+test("requests to the keeper with descriptors that are no sockets use up none of its own", async () => {
+  const ask = `exec /usr/bin/python3 -S -c '
+import array, os, socket
+requests = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, fileno=197)
+null = os.open("/dev/null", os.O_RDONLY)
+def ask(*descriptors): requests.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))])
+for _ in range(1500): ask(null, null)
+ours, theirs = socket.socketpair()
+ask(theirs.fileno(), null)
+ours.settimeout(5)
+print(ours.recv(10))
+'`;
+  const { stdout } = await container.execute(ask, 20, "bash");
+  expect(stdout).toBe("b'N'\n");
+});
