@@ -53,6 +53,27 @@ export function toSearchText(results: readonly SearchResult[], sources: Sources)
   ].join("\n\n");
 }
 
+export interface NumberedResult {
+  number: number;
+  title: string;
+  url: string;
+  text: string;
+}
+
+const HEAD = /^\[(\d+)\] (.+)\n(https?:\/\/\S+).*$/gm;
+
+/** Reads what `toSearchText` wrote; what does not look like it is left out. */
+export function parseSearchText(text: string): NumberedResult[] {
+  const heads = [...text.matchAll(HEAD)];
+  return heads.map((match, index) => {
+    const [head, number = "", title = "", url = ""] = match;
+    const rest = text.slice(match.index + head.length, heads[index + 1]?.index);
+    // What follows the last result is Curta's own note.
+    const words = rest.replace(/\n\nThe same results are in the file [^]*$/, "").trim();
+    return { number: Number(number), title, url, text: words };
+  });
+}
+
 /** For text that came from outside in other ways. */
 export function markUntrusted(what: string, text: string): string {
   return `${what} ${UNTRUSTED.replace("They come", "It comes").replace("them as", "it as").replace("in them", "in it")}\n\n${text}`;

@@ -23,8 +23,18 @@ export interface Step {
   hasImage: boolean;
 }
 
+/** A use of the search tool. */
+export interface SearchUse {
+  id: string;
+  query: string;
+  /** What the search gave; empty while it has not been run. */
+  text: string;
+  isError: boolean;
+}
+
 export interface Exchange {
   request: string;
+  searches: SearchUse[];
   attachments: Attachment[];
   steps: Step[];
   answer: string;
@@ -40,7 +50,7 @@ export function toExchanges(request: ModelRequest): Exchange[] {
   placeAttachments(exchanges, request);
   return exchanges.length > 0
     ? exchanges
-    : [{ request: "", attachments: [...request.attachments], steps: [], answer: "" }];
+    : [{ request: "", attachments: [...request.attachments], searches: [], steps: [], answer: "" }];
 }
 
 function addMessage(exchanges: Exchange[], message: ModelMessage): void {
@@ -54,9 +64,9 @@ function addMessage(exchanges: Exchange[], message: ModelMessage): void {
     );
     if (text === "" && !hasFile) return;
     const last = exchanges.at(-1);
-    if (last !== undefined && last.answer === "" && last.steps.length === 0)
-      last.request += `\n\n${text}`;
-    else exchanges.push({ request: text, attachments: [], steps: [], answer: "" });
+    const isOpen = last?.answer === "" && last.steps.length === 0 && last.searches.length === 0;
+    if (last !== undefined && isOpen) last.request += `\n\n${text}`;
+    else exchanges.push({ request: text, attachments: [], searches: [], steps: [], answer: "" });
     return;
   }
   const exchange = exchanges.at(-1) ?? startExchange(exchanges);
@@ -65,7 +75,10 @@ function addMessage(exchanges: Exchange[], message: ModelMessage): void {
     if (block.type === "text")
       exchange.answer = [exchange.answer, block.text.trim()].filter(Boolean).join("\n\n");
     if (block.type === "thinking") thought = block.thinking;
-    if (block.type === "tool_use") {
+    if (block.type === "tool_use" && typeof block.input["query"] === "string") {
+      const { id, input } = block;
+      exchange.searches.push({ id, query: String(input["query"]), text: "", isError: false });
+    } else if (block.type === "tool_use") {
       const code =
         block.name === CODE_TOOL && typeof block.input["code"] === "string"
           ? block.input["code"]
@@ -77,14 +90,18 @@ function addMessage(exchanges: Exchange[], message: ModelMessage): void {
 }
 
 function startExchange(exchanges: Exchange[]): Exchange {
-  const exchange: Exchange = { request: "", attachments: [], steps: [], answer: "" };
+  const exchange: Exchange = {
+    request: "",
+    attachments: [],
+    searches: [],
+    steps: [],
+    answer: "",
+  };
   exchanges.push(exchange);
   return exchange;
 }
 
 function addResult(exchanges: Exchange[], block: ToolResultBlock): void {
-  const step = exchanges.at(-1)?.steps.find((candidate) => candidate.output === null);
-  if (step === undefined) return;
   const parts =
     typeof block.content === "string"
       ? [{ type: "text" as const, text: block.content }]
@@ -93,6 +110,14 @@ function addResult(exchanges: Exchange[], block: ToolResultBlock): void {
     .map((part) => (part.type === "text" ? part.text : ""))
     .filter(Boolean)
     .join("\n");
+  const search = exchanges.at(-1)?.searches.find(({ id }) => id === block.tool_use_id);
+  if (search !== undefined) {
+    search.text = text;
+    search.isError = block.is_error === true;
+    return;
+  }
+  const step = exchanges.at(-1)?.steps.find((candidate) => candidate.output === null);
+  if (step === undefined) return;
   step.isError = block.is_error === true;
   step.hasImage = parts.some((part) => part.type === "image") || SHOWN_IMAGE.test(text);
   step.output = text

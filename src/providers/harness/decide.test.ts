@@ -16,7 +16,7 @@ function ask(text: string, more: Partial<ModelRequest> = {}): string {
     attachments: [],
     ...more,
   };
-  return decide(request, { request: text, attachments: [], steps: [], answer: "" });
+  return decide(request, { request: text, attachments: [], searches: [], steps: [], answer: "" });
 }
 
 test.each([

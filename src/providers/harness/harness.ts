@@ -10,7 +10,8 @@
  * samples at a higher temperature. In the closing words every sentence's numbers are checked against the
  * output; where the check fails, the output itself is quoted instead.
  *
- * Tools other than code execution cannot be called through it; they are left out. Images in messages are
+ * A request that asks for a search is searched for first, and what was found is the program's data
+ * (`search-first.ts`). Other tools cannot be called through it; they are left out. Images in messages are
  * not seen, which the model is told. Stop sequences end words, not programs.
  */
 import { randomUUID } from "node:crypto";
@@ -29,6 +30,7 @@ import { decide, wantsChart, wantsResults } from "./decide.ts";
 import { createNumberCheck } from "./numbers.ts";
 import { findPastedData } from "./pasted-data.ts";
 import { findProblem, isTableError, resumeAfter, type Resumption, type Wants } from "./problem.ts";
+import { SEARCH_TOOL, findFoundData, toQuery, wantsSearch, type Found } from "./search-first.ts";
 import { findMasks } from "./masks.ts";
 import { modernizeLine } from "./modernize.ts";
 import { completeProgram, isRepeating } from "./program-text.ts";
@@ -54,7 +56,15 @@ const RESERVE_TOKENS = 1024;
 const FRESH_TEMPERATURES = [0.6, 0.8, 1];
 const QUOTE_CHARACTERS = 3000;
 
-type Move = "peek" | "program" | "repair" | "resample" | "answer" | "words";
+type Move =
+  | "search"
+  | "nothing-found"
+  | "peek"
+  | "program"
+  | "repair"
+  | "resample"
+  | "answer"
+  | "words";
 
 interface Sampling {
   model: TextModel;
@@ -71,6 +81,9 @@ interface Work {
   attempts: Step[];
   peeked: Step | undefined;
   wants: Wants;
+  found: Found | null;
+  /** Something to work on, from the user or from a search. */
+  hasData: boolean;
 }
 
 export function createHarnessProvider(
@@ -104,14 +117,30 @@ async function* sample(sampling: Sampling): AsyncGenerator<ModelEvent, void, und
     usage: { inputTokens: prompt.tokens, outputTokens: 0 },
   };
   const move = await nextMove(sampling, work);
-  const end = yield* move === "words" || move === "answer"
-    ? speak(sampling, work, move)
-    : writeProgram(sampling, work, move);
+  const end = yield* act(sampling, work, move);
   yield {
     type: "end",
     ...end,
     usage: { ...sampling.usage, inputTokens: Math.max(prompt.tokens, sampling.usage.inputTokens) },
   };
+}
+
+function act(
+  sampling: Sampling,
+  work: Work,
+  move: Move,
+): AsyncGenerator<ModelEvent, End, undefined> {
+  switch (move) {
+    case "search":
+      return search(work);
+    case "nothing-found":
+      return sayNothingFound(work);
+    case "words":
+    case "answer":
+      return speak(sampling, work, move);
+    default:
+      return writeProgram(sampling, work, move);
+  }
 }
 
 function lookAt(request: ModelRequest): Work {
@@ -123,6 +152,7 @@ function lookAt(request: ModelRequest): Work {
     exchanges
       .map((candidate) => findPastedData(candidate.request))
       .findLast((data) => data !== null) ?? null;
+  const found = pasted === null ? findFoundData(exchange.searches) : null;
   const rows = pasted?.kind === "table" ? pasted.table.rows.length : 1;
   const wants: Wants = {
     chart: wantsChart(exchange.request),
@@ -131,7 +161,7 @@ function lookAt(request: ModelRequest): Work {
   };
   const opening = openProgram({
     attachments,
-    pasted,
+    pasted: pasted ?? found?.data ?? null,
     wantsChart: wants.chart,
     isTolerant: exchange.steps.some(isTableError),
     task: pasted === null ? exchange.request : exchange.request.replace(pasted.source, ""),
@@ -147,11 +177,15 @@ function lookAt(request: ModelRequest): Work {
     attempts: exchange.steps.filter((step) => step !== peeked),
     peeked,
     wants,
+    found,
+    hasData: attachments.length > 0 || pasted !== null || found !== null,
   };
 }
 
 async function nextMove(sampling: Sampling, work: Work): Promise<Move> {
   const { exchange, attempts } = work;
+  if (wantsSearch(sampling.request, exchange)) return "search";
+  if (exchange.searches.length > 0 && !work.hasData) return "nothing-found";
   const decision = decide(sampling.request, exchange);
   const last = attempts.at(-1);
   if (decision === "words") return last === undefined ? "words" : "answer";
@@ -167,6 +201,29 @@ async function nextMove(sampling: Sampling, work: Work): Promise<Move> {
   }
   if (findProblem(last, work.wants) === null || attempts.length >= PROGRAMS_MAX) return "answer";
   return attempts.length % 2 === 1 ? "repair" : "resample";
+}
+
+// oxlint-disable-next-line require-await -- a generator like its siblings, with nothing to wait for
+async function* search({ exchange }: Work): AsyncGenerator<ModelEvent, End, undefined> {
+  const id = `toolu_${randomUUID().replaceAll("-", "")}`;
+  yield { type: "tool-use-start", id, name: SEARCH_TOOL };
+  yield {
+    type: "tool-use-delta",
+    partialJson: JSON.stringify({ query: toQuery(exchange.request) }),
+  };
+  yield { type: "block-end" };
+  return { stopReason: "tool_use", stopSequence: null };
+}
+
+/** Without data a small model would make the figures up. */
+// oxlint-disable-next-line require-await -- a generator like its siblings, with nothing to wait for
+async function* sayNothingFound({ exchange }: Work): AsyncGenerator<ModelEvent, End, undefined> {
+  const last = exchange.searches.at(-1);
+  const reason = last?.isError === true ? `failed: ${last.text}` : "found nothing.";
+  yield { type: "text-start" };
+  yield { type: "text-delta", text: `The search for "${last?.query ?? ""}" ${reason}` };
+  yield { type: "block-end" };
+  return { stopReason: "end_turn", stopSequence: null };
 }
 
 /** The model's own word on whether its Python is needed, for requests whose wording does not tell. */
@@ -352,6 +409,12 @@ async function* speak(
   if (stopSequence === null) {
     const rest = scanner.flush();
     if (rest !== "") yield { type: "text-delta", text: rest };
+    const { found } = work;
+    if (found !== null)
+      yield {
+        type: "text-delta",
+        text: `\n\nSource: ${found.source.title} [${found.source.number}]`,
+      };
   }
   yield { type: "block-end" };
   if (stopSequence !== null) return { stopReason: "stop_sequence", stopSequence };

@@ -67,6 +67,7 @@ test("a turn becomes a request with its programs, then its answer", () => {
     {
       request: "Add 1 and 2",
       attachments: [],
+      searches: [],
       steps: [
         {
           thought: "I will add them.",
@@ -78,7 +79,7 @@ test("a turn becomes a request with its programs, then its answer", () => {
       ],
       answer: "It is 3.",
     },
-    { request: "And 4?", attachments: [], steps: [], answer: "" },
+    { request: "And 4?", attachments: [], searches: [], steps: [], answer: "" },
   ]);
 });
 

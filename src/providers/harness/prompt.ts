@@ -16,6 +16,7 @@ const SYSTEM = `You are a helpful assistant that can run Python. Your program ru
 const PREVIEW_CHARACTERS = 600;
 const OUTPUT_CHARACTERS = 3000;
 const OLD_OUTPUT_CHARACTERS = 1000;
+const FOUND_CHARACTERS = 2500;
 
 export interface Prompt {
   messages: TextMessage[];
@@ -96,7 +97,8 @@ export function describeOutput(step: Step, characters = OUTPUT_CHARACTERS): stri
 
 export function describeRequest(exchange: Exchange): string {
   const files = exchange.attachments.map(describeAttachment);
-  return [exchange.request, ...files].filter(Boolean).join("\n\n");
+  const found = exchange.searches.map(({ text }) => cutMiddle(text, FOUND_CHARACTERS));
+  return [exchange.request, ...files, ...found].filter(Boolean).join("\n\n");
 }
 
 function describeAttachment({ filename, sizeBytes, preview }: Attachment): string {
