@@ -113,6 +113,7 @@ test("an execution is measured, and what the answer says is what is recorded", a
   expect(records).toEqual([
     {
       outcome: "whole",
+      web: { searches: 0, fetches: 0 },
       model: "m",
       containerId: "container_1",
       usage: USAGE,

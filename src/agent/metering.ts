@@ -32,8 +32,15 @@ export interface ExecutionMetering {
   imageTokens: number;
 }
 
+export interface WebRequests {
+  searches: number;
+  fetches: number;
+}
+
 export interface TurnMetering {
   executions: ExecutionMetering[];
+  /** Those that did not fail. */
+  web: WebRequests;
   usage: ModelUsage;
   billed: Billed;
 }
@@ -62,6 +69,7 @@ export async function* meterTurn(
   const { model, serverTools, priceList, record } = options;
   const inputs = new Map(options.pending.map(({ id, input }) => [id, codeOf(input)]));
   const executions: ExecutionMetering[] = [];
+  const web: WebRequests = { searches: 0, fetches: 0 };
   const meters = new Map<string, ExecutionMeter>();
   let usage = NOTHING;
   let containerId: string | null = null;
@@ -71,8 +79,8 @@ export async function* meterTurn(
   function finish(outcome: TurnRecord["outcome"]): TurnMetering {
     isRecorded = true;
     const billed = bill(priceList, serverTools, usage, executions);
-    record({ outcome, model, containerId, usage, executions, billed });
-    return { usage, executions, billed };
+    record({ outcome, model, containerId, usage, executions, web, billed });
+    return { usage, executions, web, billed };
   }
 
   try {
@@ -98,6 +106,7 @@ export async function* meterTurn(
           const meter = meters.get(toolUseId) ?? new ExecutionMeter();
           meters.set(toolUseId, meter);
           meter.add(event.event, priceList);
+          countWeb(event.event, web);
           if (event.event.type === "result" && meter.end !== null) {
             executions.push(meter.read(toolUseId, name, inputs.get(toolUseId) ?? ""));
           }
@@ -117,6 +126,12 @@ export async function* meterTurn(
     // The client went away, the model failed, or time was up: what was used was used.
     if (!isRecorded) finish("cut");
   }
+}
+
+function countWeb(event: ToolEvent, web: WebRequests): void {
+  if (event.type !== "result" || event.output === null || !("type" in event.output)) return;
+  if (event.output.type === "web_search") web.searches += 1;
+  if (event.output.type === "web_fetch") web.fetches += 1;
 }
 
 /** Adds up what one execution brings. */

@@ -99,7 +99,7 @@ function toModelInfo({ id, displayName, createdAt }: ListedModel, provider: Prov
       effort: { ...no, low: no, medium: no, high: no, xhigh: no, max: no },
       image_input: seesImages,
       pdf_input: seesImages,
-      server_tools: { ...yes, code_execution: yes, web_search: no },
+      server_tools: { ...yes, code_execution: yes, web_search: yes },
       structured_outputs: no,
       thinking: {
         ...seesImages,

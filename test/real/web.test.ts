@@ -38,6 +38,8 @@ let engine: LoopbackServer;
 let pages: LoopbackServer;
 let server: TestServer;
 let status = 200;
+/** What the answers said they counted. */
+const counted = { searches: 0, fetches: 0 };
 
 beforeAll(async () => {
   const searxng = asSearxng(HITS);
@@ -122,6 +124,11 @@ function client(native: boolean): Anthropic {
   });
 }
 
+function count({ usage }: Anthropic.Messages.Message): void {
+  counted.searches += usage.server_tool_use?.web_search_requests ?? 0;
+  counted.fetches += usage.server_tool_use?.web_fetch_requests ?? 0;
+}
+
 interface Block {
   type: string;
   [field: string]: unknown;
@@ -142,6 +149,7 @@ async function ask(
   const message = options.stream
     ? await messages.stream(body).finalMessage()
     : await messages.create(body);
+  count(message);
   return { message, blocks: message.content as unknown as Block[] };
 }
 
@@ -229,6 +237,7 @@ test("the answer goes back whole, with changed encrypted content, and the conver
         { role: "user", content: "Search twice." },
       ],
     });
+    count(next);
     const cited = next.content.find((block) => block.type === "text")?.citations;
     expect(cited).toMatchObject([{ url: HITS[0]?.url }]);
   }
@@ -296,6 +305,17 @@ test("the sandbox has no network while search is on", async () => {
   const { blocks } = await ask("Connect to it.", [CODE, { ...SEARCH, blocked_domains: ["c.org"] }]);
   expect(engine.asked.length - before).toBe(1);
   expect(JSON.stringify(blocks)).toMatch(/URLError|OSError|PermissionError/);
+});
+
+test("the report counts what the answers counted", async () => {
+  const report = (await (await fetch(`${server.url}/v1/usage`)).json()) as {
+    total: Record<string, number>;
+  };
+  expect(report.total).toMatchObject({
+    web_search_requests: counted.searches,
+    web_fetch_requests: counted.fetches,
+  });
+  expect(counted.searches).toBeGreaterThan(8);
 });
 
 /** One page that says "Hello from the paper". */
