@@ -123,7 +123,12 @@ test("an execution is measured, and what the answer says is what is recorded", a
   ]);
   expect(seen.at(-1)).toEqual({
     ...END,
-    metering: { usage: USAGE, executions: [EXPECTED], billed },
+    metering: {
+      usage: USAGE,
+      executions: [EXPECTED],
+      web: { searches: 0, fetches: 0 },
+      billed,
+    },
   });
 });
 

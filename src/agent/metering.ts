@@ -129,9 +129,9 @@ export async function* meterTurn(
 }
 
 function countWeb(event: ToolEvent, web: WebRequests): void {
-  if (event.type !== "result" || event.output === null || !("type" in event.output)) return;
-  if (event.output.type === "web_search") web.searches += 1;
-  if (event.output.type === "web_fetch") web.fetches += 1;
+  if (event.type !== "result") return;
+  if (event.output?.kind === "web_search") web.searches += 1;
+  if (event.output?.kind === "web_fetch") web.fetches += 1;
 }
 
 /** Adds up what one execution brings. */

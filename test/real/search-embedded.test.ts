@@ -14,6 +14,7 @@ const QUESTION =
 let folder: string;
 let server: TestServer;
 let printed = "";
+let exitCode: number;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "curta-documents-"));
@@ -44,7 +45,7 @@ Closing prices of the five largest technology companies, in US dollars.
     folder,
     signal: new AbortController().signal,
   };
-  expect(await runCli(["index", "."], io)).toBe(0);
+  exitCode = await runCli(["index", "."], io);
 });
 
 afterAll(async () => {
@@ -53,6 +54,7 @@ afterAll(async () => {
 });
 
 test("it searches, charts what was found, and names the source", async () => {
+  expect(exitCode).toBe(0);
   expect(printed).toContain("3 read, 0 unchanged, 0 removed");
   const client = new Anthropic({ apiKey: "any", baseURL: server.url, maxRetries: 0 });
   const message = await client.messages
