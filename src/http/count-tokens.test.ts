@@ -29,14 +29,19 @@ test("the request is counted as the model would read it, tools and attachments i
       model: "m",
       system: "Be brief.",
       messages: [{ role: "user", content }],
-      tools: [{ type: "code_execution_20250522", name: "code_execution" }, weather],
+      tools: [{ type: "code_execution_20260120", name: "code_execution" }, weather],
     },
   });
   expect(await answer.json()).toEqual({ input_tokens: 17 });
   expect(asked[0]).toMatchObject({
     model: "m",
     system: [{ type: "text", text: "Be brief." }],
-    tools: [{ name: "code_execution" }, { name: "get_weather" }],
+    tools: [
+      { name: "code_execution" },
+      { name: "bash_code_execution" },
+      { name: "text_editor_code_execution" },
+      { name: "get_weather" },
+    ],
     attachments: [{ filename: "t.csv", sizeBytes: 4 }],
   });
 });

@@ -7,13 +7,13 @@
  */
 import type { Config } from "../config.ts";
 import type { ModelTool } from "../providers/provider.ts";
-import { createCodeExecutionTool } from "../tools/code-execution.ts";
 import type { FileStore } from "../tools/tool.ts";
 import { parseMessagesRequest, type MessagesRequest } from "../wire/request.ts";
 import { readBetas } from "./betas.ts";
 import { parseJson, readBody, requireJson } from "./request-body.ts";
+import { createServerTools } from "./server-tools.ts";
 import type { AppHandler, Services } from "./services.ts";
-import { createWebTools, type WebServices } from "./web-tools.ts";
+import type { WebServices } from "./web-tools.ts";
 
 const MIB = 1024 * 1024;
 
@@ -61,16 +61,8 @@ function definitionsOf(
   config: Config,
   services: WebServices,
 ): ModelTool[] {
-  const { definition } = createCodeExecutionTool({
-    timeoutMs: config.timeoutSeconds * 1000,
-    resultCharacters: config.resultCharacters,
-    answerBytes: config.answerMb * MIB,
-    functions: request.turn.codeTools,
-  });
-  const webTools = createWebTools({ ...request, services, config, onFailure: () => {} });
-  const { serverTools } = request.turn;
-  return [
-    ...(serverTools.includes(definition.name) ? [definition] : []),
-    ...webTools.map((tool) => tool.definition),
-  ];
+  const tools = createServerTools(request, { config, web: services, onFailure: () => {} });
+  return tools
+    .map((tool) => tool.definition)
+    .filter(({ name }) => request.turn.serverTools.includes(name));
 }

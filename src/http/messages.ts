@@ -16,14 +16,11 @@ import { meterTurn } from "../agent/metering.ts";
 import type { Config } from "../config.ts";
 import { GatewayError } from "../errors.ts";
 import type { Provider } from "../providers/provider.ts";
-import type { Containers, OutputFile } from "../sandbox/sandbox.ts";
+import type { Containers } from "../sandbox/sandbox.ts";
 import { SearchError } from "../search/engine.ts";
 import { FetchError } from "../search/fetch-error.ts";
-import { createBashTool } from "../tools/bash.ts";
-import { createCodeExecutionTool } from "../tools/code-execution.ts";
 import { newId } from "../store/id.ts";
 import type { Ledger } from "../store/ledger.ts";
-import { createTextEditorTool } from "../tools/text-editor.ts";
 import type { FileStore } from "../tools/tool.ts";
 import { collectMessage } from "../wire/collect.ts";
 import { encodeTurn } from "../wire/encode.ts";
@@ -34,7 +31,8 @@ import { readBetas } from "./betas.ts";
 import { toMessageEntry } from "./ledger-entry.ts";
 import { parseJson, readBody, requireJson } from "./request-body.ts";
 import { toEventStream } from "./sse.ts";
-import { createWebTools, type WebConfig, type WebServices } from "./web-tools.ts";
+import { createServerTools } from "./server-tools.ts";
+import type { WebConfig, WebServices } from "./web-tools.ts";
 
 export interface MessagesDeps {
   config: MessagesConfig;
@@ -153,11 +151,12 @@ const STREAM_HEADERS = {
 };
 
 function runRequest(
-  { turn, rendering, caller, web, sources }: MessagesRequest,
+  request: MessagesRequest,
   deps: MessagesDeps & { waiting: WaitingExecutions },
   requestId: string,
   signal: AbortSignal,
 ): AsyncGenerator<WireEvent, void> {
+  const { turn, rendering, caller, sources } = request;
   const { config, provider, containers, files, ledger, log, waiting } = deps;
   // An engine that is down is news for the operator, a page that is gone is not a fault of ours.
   const onFailure = (err: unknown): void => {
@@ -165,23 +164,7 @@ function runRequest(
       log.info({ requestId, code: err.code, reason: err.message }, "a web tool failed");
     else log.error({ requestId, err }, "a tool failed");
   };
-  const execution = {
-    timeoutMs: config.timeoutSeconds * 1000,
-    resultCharacters: config.resultCharacters,
-    answerBytes: config.answerMb * MIB,
-    functions: turn.codeTools,
-    save:
-      rendering.showsFileIds && files !== undefined
-        ? (file: OutputFile) => files.save(file)
-        : undefined,
-    onFailure,
-  };
-  const tools = [
-    createCodeExecutionTool(execution),
-    createBashTool(execution),
-    createTextEditorTool(execution),
-    ...createWebTools({ web, sources, turn, services: deps.web, config, onFailure }),
-  ];
+  const tools = createServerTools(request, { config, web: deps.web, files, onFailure });
   const events = runTurn(
     turn,
     {

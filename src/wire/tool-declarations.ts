@@ -72,6 +72,7 @@ export function parseTools(
     const webTool = addWebTool(tool, path, declared.web);
     if (webTool !== null) {
       declared.serverTools.push(webTool);
+      Object.assign(declared.serverToolMark, cacheControl(tool));
       continue;
     }
     const version = findVersion(tool.type, path);
@@ -81,7 +82,7 @@ export function parseTools(
     declared.serverTools.push(...version.tools);
     declared.rendering = version.rendering(betas);
     declared.caller = version.caller;
-    declared.serverToolMark = cacheControl(tool);
+    Object.assign(declared.serverToolMark, cacheControl(tool));
   }
   refuseOldCodeExecution(tools, declared.web);
   if (declared.web.bringsCode && !tools.some(({ type }) => type?.startsWith("code_execution_"))) {
