@@ -84,6 +84,8 @@ class Output:
                 os.dup2(self.spare, self.descriptor)
             except OSError:
                 pass  # The code has closed both: it prints to nobody.
+            # What the stream could not write while its descriptor was gone belongs to no later cell.
+            self.open_text()
         try:
             usable = not self.text.closed and not self.text.buffer.closed
         except ValueError:  # Detached.

@@ -477,7 +477,11 @@ export function createContainers(
         entry.parked = true;
         entry.sandbox?.session.park();
       }
-      if (kept !== null && entries.has(entry.id)) touch(entry, kept);
+      try {
+        if (kept !== null && entries.has(entry.id)) touch(entry, kept);
+      } catch {
+        // A full disk: the last use is written down at the next look.
+      }
     }
     for (const { id, createdAt, usedAt } of kept?.list() ?? []) {
       if (!entries.has(id) && isOver(createdAt, usedAt)) forget(id);

@@ -75,6 +75,8 @@ print([word for word in ('secret-of-the-server', 'API_KEY', 'TOKEN', 'ANTHROPIC'
       code: SEARCH,
       prints: "{'control'} True",
       timeout: 30,
+      // The cell before names the secret that it looks for.
+      alone: true,
     },
     {
       name: "39 descriptors: three streams, their spares, the channel and the control socket",

@@ -171,6 +171,7 @@ try:
 except OSError as error: print(error.errno == errno.ENOSPC)
 os.chdir('/workspace')`,
     prints: "True",
+    timeout: 30,
     alone: true,
   },
   {
