@@ -85,6 +85,7 @@ class Output:
             except OSError:
                 pass  # The code has closed both: it prints to nobody.
             # What the stream could not write while its descriptor was gone belongs to no later cell.
+            self.raw.limit = -1
             self.open_text()
         try:
             usable = not self.text.closed and not self.text.buffer.closed
