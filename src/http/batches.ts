@@ -7,22 +7,12 @@ import { z } from "zod";
 import { GatewayError } from "../errors.ts";
 import type { Batch } from "../store/batches.ts";
 import { readBetas } from "./betas.ts";
+import { parsePage } from "./page-query.ts";
 import { readJson } from "./request-body.ts";
 import type { AppContext, AppHandler, Services } from "./services.ts";
 
 const PATH = "/v1/messages/batches";
 const RESULTS_PAGE = 100;
-
-const ListQuery = z.object({
-  limit: z.coerce
-    .number({ error: "must be a whole number from 1 to 1000" })
-    .int()
-    .min(1)
-    .max(1000)
-    .default(20),
-  after_id: z.string().optional(),
-  before_id: z.string().optional(),
-});
 
 export function createBatch({ batches, config }: Services): AppHandler {
   const Body = z.object({
@@ -68,16 +58,7 @@ export function createBatch({ batches, config }: Services): AppHandler {
 
 export function listBatches({ batches }: Services): AppHandler {
   return (context) => {
-    const parsed = ListQuery.safeParse(context.req.query());
-    if (!parsed.success) {
-      const issue = parsed.error.issues[0];
-      throw new GatewayError("invalid_request", `${issue?.path.join(".")}: ${issue?.message}`);
-    }
-    const { limit, after_id: afterId, before_id: beforeId } = parsed.data;
-    if (afterId !== undefined && beforeId !== undefined) {
-      throw new GatewayError("invalid_request", "Only one of after_id and before_id at a time.");
-    }
-    const page = batches.store.list({ limit, afterId, beforeId });
+    const page = batches.store.list(parsePage(context.req.query()));
     const data = page.batches.map((batch) => toObject(batch, context));
     return context.json({
       data,

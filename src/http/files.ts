@@ -11,24 +11,17 @@ import type { StoredFile } from "../store/files.ts";
 import { parseUploadFilename, parseUploadType } from "../store/filename.ts";
 import { readBody } from "./request-body.ts";
 import { bytesResponse } from "./bytes-response.ts";
+import { PageQuery, parseQuery } from "./page-query.ts";
 import type { AppContext, AppHandler, Services } from "./services.ts";
 
 const PAGE_PREFIX = "page_";
 const MAX_IDS = 100;
 
-const ListQuery = z.object({
-  limit: z.coerce
-    .number({ error: "must be a whole number from 1 to 1000" })
-    .int()
-    .min(1)
-    .max(1000)
-    .default(20),
+const FilesQuery = PageQuery.extend({
   page: z
     .string()
     .startsWith(PAGE_PREFIX, 'must be the "next_page" of an earlier answer')
     .optional(),
-  after_id: z.string().optional(),
-  before_id: z.string().optional(),
 });
 
 const ExpiresIn = z.coerce.number().int().min(3600).max(7_776_000).optional();
@@ -45,12 +38,7 @@ export function listFiles({ files }: Services): AppHandler {
       }
       return context.json(toPage(files.listByIds(ids), false));
     }
-    const parsed = ListQuery.safeParse(query);
-    if (!parsed.success) {
-      const issue = parsed.error.issues[0];
-      throw new GatewayError("invalid_request", `${issue?.path.join(".")}: ${issue?.message}`);
-    }
-    const { limit, page, after_id: afterId, before_id: beforeId } = parsed.data;
+    const { limit, page, after_id: afterId, before_id: beforeId } = parseQuery(FilesQuery, query);
     if ([page, afterId, beforeId].filter((cursor) => cursor !== undefined).length > 1) {
       throw new GatewayError(
         "invalid_request",

@@ -2,45 +2,25 @@
  * `GET /v1/models` and `GET /v1/models/{id}`: the model that answers, or those of the model's server when
  * the client chooses among them. A request may name any other; it is then the server's to refuse.
  */
-import { z } from "zod";
-
 import { GatewayError } from "../errors.ts";
 import type { ListedModel, Provider } from "../providers/provider.ts";
+import { type Page, parsePage } from "./page-query.ts";
 import type { AppHandler, Services } from "./services.ts";
 
 /** As the hosted API does for a model whose date is not known. */
 const UNKNOWN_DATE = "1970-01-01T00:00:00Z";
 
-const ListQuery = z.object({
-  limit: z.coerce
-    .number({ error: "must be a whole number from 1 to 1000" })
-    .int()
-    .min(1)
-    .max(1000)
-    .default(20),
-  after_id: z.string().optional(),
-  before_id: z.string().optional(),
-});
-
 export function listModels({ provider }: Services): AppHandler {
   return async (context) => {
-    const parsed = ListQuery.safeParse(context.req.query());
-    if (!parsed.success) {
-      const issue = parsed.error.issues[0];
-      throw new GatewayError("invalid_request", `${issue?.path.join(".")}: ${issue?.message}`);
-    }
-    const { limit, after_id: afterId, before_id: beforeId } = parsed.data;
-    if (afterId !== undefined && beforeId !== undefined) {
-      throw new GatewayError("invalid_request", "Only one of after_id and before_id at a time.");
-    }
+    const range = parsePage(context.req.query());
     const models = await modelsOf(provider, context.req.raw.signal);
-    const [first, end] = rangeOf(models, { limit, afterId, beforeId });
+    const [first, end] = rangeOf(models, range);
     const data = models.slice(first, end).map((model) => toModelInfo(model, provider));
     return context.json({
       data,
       first_id: data[0]?.id ?? null,
       last_id: data.at(-1)?.id ?? null,
-      has_more: beforeId === undefined ? end < models.length : first > 0,
+      has_more: range.beforeId === undefined ? end < models.length : first > 0,
     });
   };
 }
@@ -62,7 +42,7 @@ async function modelsOf(provider: Provider, signal: AbortSignal): Promise<Listed
 
 function rangeOf(
   models: readonly ListedModel[],
-  { limit, afterId, beforeId }: { limit: number; afterId?: string; beforeId?: string },
+  { limit, afterId, beforeId }: Page,
 ): [first: number, end: number] {
   const at = models.findIndex(({ id }) => id === (afterId ?? beforeId));
   // An id that is gone ends the list rather than beginning it anew.
