@@ -10,7 +10,7 @@ import { randomBytes } from "node:crypto";
 
 import { GatewayError } from "../errors.ts";
 import type { Keeper } from "./keeper.ts";
-import type { Checkpoint } from "./sandbox.ts";
+import type { Checkpoint, ContainerHistory } from "./sandbox.ts";
 import type { Session } from "./session.ts";
 
 /** The states that a branch has led to. */
@@ -19,20 +19,13 @@ export interface Branch {
   count: number;
 }
 
-export interface Checkpoints {
-  create(name: string): Promise<Checkpoint>;
-  list(): Checkpoint[];
-  /** Throws `not_found`. */
-  restore(name: string): Promise<void>;
-  /** Throws `not_found`. */
-  delete(name: string): Promise<void>;
+/** A container's history, but that whoever branches finds the way to execute by itself. */
+export interface Checkpoints extends Omit<ContainerHistory, "branch"> {
   /** Calls `run` for each cell from the present state, and ends there again. */
   branch<Result>(
     count: number,
     run: (index: number) => Promise<Result>,
   ): Promise<[Branch, Result[]]>;
-  /** Makes the state after one of its cells the present one, or none of them, and forgets the others. */
-  keep(id: string, index: number | null): Promise<void>;
 }
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;

@@ -86,7 +86,8 @@ export function createContainers(
 
   return {
     async create() {
-      sweep();
+      // Whoever waits for a container waits for no look at the records on disk.
+      sweepLive();
       if (entries.size >= config.containers) makeRoom();
       const sandbox = await pool.take();
       const id = `container_01${randomBytes(12).toString("base64url").replaceAll(/[-_]/g, "x")}${randomBytes(5).toString("hex")}`;
@@ -400,8 +401,8 @@ export function createContainers(
     entry.keeping = entry.keeping.then(async () => {
       const { sandbox } = entry;
       if (sandbox?.session.alive !== true || !entries.has(entry.id)) return;
+      touch(entry);
       try {
-        touch(entry, store);
         await keepFiles(sandbox, store, entry.id, limits.collectBytes);
       } catch {
         // The container or the disk has failed; what was kept before is still there, and the next call tries again.
@@ -409,9 +410,15 @@ export function createContainers(
     });
   }
 
-  function touch(entry: Entry, store: KeptContainers): void {
-    if (entry.touchedMs !== entry.lastUsedMs) store.touch(entry.id, entry.lastUsedMs);
-    entry.touchedMs = entry.lastUsedMs;
+  /** Writes its last use down, so that a server that is killed leaves it with the right age. */
+  function touch(entry: Entry): void {
+    if (kept === null || entry.touchedMs === entry.lastUsedMs) return;
+    try {
+      kept.touch(entry.id, entry.lastUsedMs);
+      entry.touchedMs = entry.lastUsedMs;
+    } catch {
+      // A full disk: the last use is written down at the next look.
+    }
   }
 
   async function keepTheLast(): Promise<void> {
@@ -466,23 +473,33 @@ export function createContainers(
   }
 
   function sweep(): void {
+    sweepLive();
+    sweepKept();
+  }
+
+  function sweepLive(): void {
     for (const entry of entries.values()) {
-      if (isExpired(entry)) remove(entry);
-      else if (!isAlive(entry)) {
+      if (isExpired(entry)) {
+        remove(entry);
+        continue;
+      }
+      if (!isAlive(entry)) {
         const isUnused = entry.waiting === 0 && entry.waking === null;
         // Whoever has just used it may be about to use it again.
-        if (isUnused && (kept === null || now() - entry.lastUsedMs >= EVICT_AFTER_IDLE_MS))
+        if (isUnused && (kept === null || now() - entry.lastUsedMs >= EVICT_AFTER_IDLE_MS)) {
           letGo(entry);
+          continue;
+        }
       } else if (!entry.parked && entry.waiting === 0 && now() - entry.lastUsedMs >= parkMs) {
         entry.parked = true;
         entry.sandbox?.session.park();
       }
-      try {
-        if (kept !== null && entries.has(entry.id)) touch(entry, kept);
-      } catch {
-        // A full disk: the last use is written down at the next look.
-      }
+      touch(entry);
     }
+  }
+
+  /** Forgets what has expired without a sandbox. */
+  function sweepKept(): void {
     for (const { id, createdAt, usedAt } of kept?.list() ?? []) {
       if (!entries.has(id) && isOver(createdAt, usedAt)) forget(id);
     }
@@ -512,6 +529,7 @@ export function createContainers(
 
   /** Ends its sandbox. What is kept of it stays. */
   function letGo(entry: Entry): void {
+    touch(entry);
     entries.delete(entry.id);
     if (entry.keepTimer !== null) clearTimeout(entry.keepTimer);
     entry.sandbox?.session.close();
