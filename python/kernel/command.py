@@ -140,17 +140,15 @@ class Command:
                 return
             for number in (signal.SIGSTOP, signal.SIGKILL):
                 for process in strangers:
-                    try:
-                        os.kill(process, number)
-                    except ProcessLookupError:
-                        continue
+                    send_signal(process, number)
 
     def strangers(self, session: tuple[int, ...]) -> list[int]:
         table = processes()
         own = {1, *session}
+        parents = {number: parent for (number, _), (parent, _) in table.items()}
         found = []
-        for identity, (parent, dead) in table.items():
-            if dead or identity in self.before or descends(identity[0], parent, own, table):
+        for identity, (_, dead) in table.items():
+            if dead or identity in self.before or descends(identity[0], own, parents):
                 continue
             found.append(identity[0])
         return found
@@ -197,12 +195,12 @@ def processes() -> dict[Identity, tuple[int, bool]]:
     return found
 
 
-def descends(process: int, parent: int, own: set[int], table: dict[Identity, tuple[int, bool]]) -> bool:
+def descends(process: int, own: set[int], parents: dict[int, int]) -> bool:
     """Whether a process is one of the session's own or below one of them."""
     if process in own:
         return True
-    parents = {number: above for (number, _), (above, _) in table.items()}
-    for _ in range(len(table)):
+    parent = parents.get(process, 0)
+    for _ in range(len(parents)):
         # Whoever lost its parent is the keeper's, whose children are not the session's for that.
         if parent in (0, 1):
             return False
@@ -210,3 +208,11 @@ def descends(process: int, parent: int, own: set[int], table: dict[Identity, tup
             return True
         parent = parents.get(parent, 0)
     return False
+
+
+def send_signal(process: int, number: int) -> None:
+    """Signal a process that may be gone; a number that is none is nobody's."""
+    try:
+        os.kill(process, number)
+    except (ProcessLookupError, OverflowError):
+        pass

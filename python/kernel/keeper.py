@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 
 from . import isolation, libc, workspace
 from .cgroup import count_memory_kills, join_group
-from .command import Command, processes
+from .command import Command, processes, send_signal
 from .forks import fork_silently
 from .isolation import Limits
 from .launches import Launches
@@ -520,13 +520,6 @@ def start_keeper(server: socket.socket, channel: socket.socket, shell: Shell, se
         except OSError:
             pass
     os._exit(71)
-
-
-def send_signal(process: int, number: int) -> None:
-    try:
-        os.kill(process, number)
-    except (ProcessLookupError, OverflowError):
-        pass
 
 
 def start_of(process: int) -> int | None:
