@@ -20,12 +20,23 @@ import { StringDecoder } from "node:string_decoder";
 import { GatewayError } from "../errors.ts";
 import { encodeFrame, FrameReader } from "../kernel/channel.ts";
 import { parseKernelFrame, type KernelEvent } from "../kernel/protocol.ts";
+import { createCalls } from "./calls.ts";
+import {
+  emitText,
+  explainDeath,
+  shortenFatalError,
+  toStatus,
+  withState,
+  type Cell,
+  type CellOptions,
+  type Death,
+  type DoneEvent,
+  type StopReason,
+} from "./cell.ts";
 import { collectFiles } from "./collected-files.ts";
 import type { Keeper, KeeperEvent } from "./keeper.ts";
-import { explainMemory } from "./memory-advice.ts";
 import type { Layers } from "./layers.ts";
-import { createCalls, type Calls } from "./calls.ts";
-import type { CodeFunction, ExecutionError, ExecutionEvent, ExecutionStatus } from "./sandbox.ts";
+import type { ExecutionEvent, ExecutionStatus } from "./sandbox.ts";
 
 export interface SessionLimits {
   outputBytes: number;
@@ -40,13 +51,6 @@ export interface SessionLimits {
   calls: number;
   /** See layers.ts: empty but for tests. */
   without: Layers;
-}
-
-export interface CellOptions {
-  code: string;
-  timeoutMs: number;
-  live: boolean;
-  functions?: readonly CodeFunction[];
 }
 
 export interface Session {
@@ -79,53 +83,6 @@ const TAKE_OVER_MS = 2500;
 const RESTART_MS = 10_000;
 
 const nothing = new Uint8Array(0);
-
-type StopReason = "timeout" | "abandoned" | "memory" | "nonsense" | null;
-
-type DoneEvent = Extract<ExecutionEvent, { type: "done" }>;
-
-interface Death {
-  signal: number;
-  code: number;
-  /** The kernel killed for want of memory. */
-  memory: boolean;
-}
-
-interface Cell {
-  number: number;
-  options: CellOptions;
-  emit(event: ExecutionEvent): void;
-  finish(event: ExecutionEvent): void;
-  startedAt: number;
-  calls: Calls;
-  /** Milliseconds of its time that are left; counted down from `clockFrom` while nobody waits for answers. */
-  leftMs: number;
-  clockFrom: number;
-  /** Spent waiting for answers. */
-  waitedMs: number;
-  seen: [number, number];
-  decoders: [StringDecoder, StringDecoder];
-  displays: number;
-  truncated: boolean;
-  error: ExecutionError | null;
-  variables: string[];
-  /** The largest ones that the checkpoint has, which stands before the cell. */
-  variablesBefore: string[];
-  stop: StopReason;
-  interrupted: boolean;
-  /** The keeper was told to kill the main line. */
-  killed: boolean;
-  displayBytes: number;
-  /** The checkpoint that took over holds what this cell did. */
-  kept: boolean;
-  done: Extract<KernelEvent, { type: "done" }> | null;
-  death: Death | null;
-  /** The checkpoint has taken over. */
-  restored: boolean;
-  memoryBytes: number;
-  /** From where faulthandler reports a crash: held back until the end, because most of it is our own frames. */
-  fatalError: string;
-}
 
 export function createSession(
   channel: Socket,
@@ -594,7 +551,7 @@ export function createSession(
       finish(toStatus(cell, cell.done), cell.kept && !memoryLost ? ENDED_BETWEEN : lost);
       return;
     }
-    const { status, error } = explainDeath(cell, limits);
+    const { status, error } = explainDeath(cell, limits.memoryMb);
     cell.error = error;
     finish(status, lost);
   }
@@ -688,123 +645,3 @@ const LOST_BETWEEN =
   "The interpreter ended after the call before this one and had to be started anew: all variables from before are gone. Files that were written stay.";
 const STILL_THERE =
   "The code was stopped; the session's variables are still there, with what the code had changed until then.";
-
-function toStatus(cell: Cell, done: Extract<KernelEvent, { type: "done" }>): ExecutionStatus {
-  if (done.status === "interrupted") {
-    if (cell.stop === "abandoned") return "killed";
-    return cell.stop === "timeout" ? "timeout" : "error";
-  }
-  // An interrupt that the code turned into an error of its own is still a time-out.
-  if (done.status === "error" && cell.stop === "timeout") return "timeout";
-  return done.status;
-}
-
-function explainDeath(
-  cell: Cell,
-  limits: SessionLimits,
-): { status: ExecutionStatus; error: ExecutionError } {
-  const say = (status: ExecutionStatus, name: string, message: string) => {
-    const stack = cellFrames(cell.fatalError);
-    const line = /line (\d+)/.exec(stack);
-    const traceback = stack === "" ? `${name}: ${message}` : `${stack}\n${name}: ${message}`;
-    return {
-      status,
-      error: { name, message, traceback, line: line === null ? null : Number(line[1]) },
-    };
-  };
-  if (cell.stop === "timeout") {
-    return say(
-      "timeout",
-      "TimeoutError",
-      `The code did not stop at its limit of ${cell.options.timeoutMs / 1000} s and was ended.`,
-    );
-  }
-  if (cell.stop === "abandoned")
-    return say("killed", "Cancelled", "The caller went away and the code did not stop.");
-  if (cell.stop === "nonsense")
-    return say("killed", "ProtocolError", "The code disturbed the interpreter's own channel.");
-  const { signal, code, memory } = cell.death ?? { signal: 0, code: 0, memory: false };
-  if (cell.stop === "memory" || memory) {
-    return say(
-      "out_of_memory",
-      "MemoryError",
-      `The container's ${limits.memoryMb} MiB of memory were used up.`,
-    );
-  }
-  if (signal > 0)
-    return say(
-      "killed",
-      "Crash",
-      `The interpreter crashed with signal ${signal} (${SIGNALS[signal] ?? "unknown"}).`,
-    );
-  return say("killed", "Exit", `The code ended the interpreter with exit code ${code}.`);
-}
-
-const SIGNALS: Record<number, string> = {
-  4: "illegal instruction",
-  6: "abort",
-  7: "bus error",
-  8: "arithmetic error",
-  9: "kill",
-  11: "segmentation fault",
-  15: "termination",
-  31: "forbidden system call",
-};
-
-const STACK = "Stack (most recent call first):";
-const FATAL_ERROR = "Fatal Python error: ";
-const FATAL_ERROR_CHARACTERS_MAX = 100_000;
-
-function emitText(cell: Cell, stream: number, text: string): void {
-  if (text === "") return;
-  if (stream === 0) {
-    cell.emit({ type: "stdout", text });
-    return;
-  }
-  const start = cell.fatalError === "" ? text.indexOf(cell.killed ? STACK : FATAL_ERROR) : 0;
-  const plain = start < 0 ? text : text.slice(0, start);
-  if (plain !== "") cell.emit({ type: "stderr", text: plain });
-  if (start >= 0) {
-    cell.fatalError = (cell.fatalError + text.slice(start)).slice(0, FATAL_ERROR_CHARACTERS_MAX);
-  }
-}
-
-/** A crash's report down to the cell's first frame, without our own frames and the list of modules. */
-function shortenFatalError(report: string): string {
-  const lines = report.split("\n");
-  const last = lines.findLastIndex((line) => line.includes('File "<cell '));
-  return report === "" ? "" : `${lines.slice(0, last < 0 ? 1 : last + 1).join("\n")}\n`;
-}
-
-/** The frames of the cell in faulthandler's report, newest first as it writes them. */
-function cellFrames(report: string): string {
-  const frames = report
-    .split("\n")
-    .filter((line) => /^\s*File "<cell \d+>", line \d+ in /.test(line));
-  return frames.length === 0 ? "" : ["Stack, newest first:", ...frames.slice(0, 20)].join("\n");
-}
-
-/** Adds to an error what the session knows of where the code was. */
-function withState(
-  { error, variables, variablesBefore, options, number }: Cell,
-  status: ExecutionStatus,
-  peakBytes: number,
-  limitMb: number,
-): ExecutionError | null {
-  if (error === null) return null;
-  const sentences: string[] = [];
-  if (status === "out_of_memory") {
-    const { traceback, line } = error;
-    // The line of a function that another cell has defined is not one of this cell's text.
-    const isHere = line !== null && traceback.includes(`"<cell ${number}>", line ${line}`);
-    const text = isHere ? (options.code.split("\n")[line - 1] ?? "") : "";
-    sentences.push(explainMemory({ text, line: isHere ? line : null, peakBytes, limitMb }));
-    if (variables.length > 0) sentences.push(`Largest variables: ${variables.join("; ")}.`);
-  } else if (variables.length > 0) {
-    sentences.push(`Variables where it was: ${variables.join("; ")}.`);
-  }
-  if (variablesBefore.length > 0)
-    sentences.push(`Largest variables before this call: ${variablesBefore.join("; ")}.`);
-  if (sentences.length === 0) return error;
-  return { ...error, traceback: [error.traceback, ...sentences].join("\n") };
-}
