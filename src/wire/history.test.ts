@@ -241,6 +241,26 @@ test.each<[string, unknown[], unknown[]]>([
     ],
   ],
   [
+    "tools that a client's own search has found",
+    [
+      user(text("q")),
+      assistant(clientUse("t1")),
+      user({
+        ...clientResult("t1"),
+        content: [{ type: "tool_reference", tool_name: "mcp__shop__orders" }],
+      }),
+    ],
+    [
+      user(text("q")),
+      assistant(clientUse("t1")),
+      user({
+        ...clientResult("t1"),
+        content: [text("The tool mcp__shop__orders can be called.")],
+        is_error: false,
+      }),
+    ],
+  ],
+  [
     "blocks of other hosted tools keep their words",
     [
       user(text("q")),

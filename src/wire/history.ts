@@ -384,12 +384,19 @@ function toResultContent(
         return part.text === "" ? [] : { ...toText(part), ...cacheControl(part) };
       case "search_result":
         return { ...searchText(part), ...cacheControl(part) };
+      case "tool_reference":
+        return { ...toText({ text: foundTool(part.tool_name) }), ...cacheControl(part) };
       case "document":
         return attachments.addDocument(part, inner);
       case "image":
         return attachments.addImage(part, inner);
     }
   });
+}
+
+/** Every declared tool is shown to the model, so a reference is no more than news. */
+function foundTool(name: string): string {
+  return `The tool ${name} can be called.`;
 }
 
 function systemText(block: WireBlock, place: BlockPlace): TextBlock {

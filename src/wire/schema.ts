@@ -50,13 +50,19 @@ const searchResult = z.looseObject({
   content: z.array(text),
 });
 
+/** What a client's own search for tools has found: the tool is among the request's from then on. */
+const toolReference = z.looseObject({
+  type: z.literal("tool_reference"),
+  tool_name: z.string().min(1).max(256),
+});
+
 const toolResult = z.looseObject({
   type: z.literal("tool_result"),
   tool_use_id: z.string(),
   content: z
     .union([
       z.string(),
-      z.array(z.discriminatedUnion("type", [text, image, document, searchResult])),
+      z.array(z.discriminatedUnion("type", [text, image, document, searchResult, toolReference])),
     ])
     .nullish(),
   is_error: z.boolean().nullish(),
