@@ -23,6 +23,7 @@ import {
   writeFile,
 } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 
 import { GatewayError } from "../errors.ts";
 import { requireRoom } from "./disk.ts";
@@ -34,7 +35,7 @@ import type { SandboxFolder } from "./locate-sandbox.ts";
 import { copyPrograms, PROGRAM_NAMES } from "./programs.ts";
 import { proveSandbox } from "./prove-sandbox.ts";
 import type { Python } from "./python.ts";
-import { run } from "./run.ts";
+import { lastLine, run } from "./run.ts";
 import { treeOf } from "./sandbox-tree.ts";
 import type { Tree } from "./sandbox-tree.ts";
 import { copySharedLibraries } from "./shared-libraries.ts";
@@ -42,7 +43,7 @@ import { downloadError, requirementsFile } from "./tools.ts";
 import type { PipContext } from "./tools.ts";
 
 /** Raised whenever this builder makes something else from the same input, so that old folders are not used. */
-const BUILDER_VERSION = 3;
+const BUILDER_VERSION = 4;
 
 /** Measured: what the finished tree and the downloads beside it take at most, with some room. */
 const NEEDED_BYTES = 1_600_000_000;
@@ -79,6 +80,7 @@ export async function buildSandbox(context: BuildContext): Promise<SandboxFolder
     await prunePackages(tree.site);
     await copyFonts(join(tree.root, "usr/share/fonts/curta"), context);
     await writeSystemFiles(tree, python);
+    await lengthenZones(tree, python, signal);
     const programs = await copyPrograms(tree, context);
     await copySharedLibraries({
       root: tree.root,
@@ -285,6 +287,16 @@ async function writeSystemFiles(tree: Tree, python: Python): Promise<void> {
     if (existsSync(source))
       await cp(source, join(root, "usr/lib/locale", name), { recursive: true, dereference: true });
   }
+}
+
+const ZONES = fileURLToPath(new URL("../../python/setup/zones.py", import.meta.url));
+
+/** For libraries that read the first form of a time zone only. */
+async function lengthenZones(tree: Tree, python: Python, signal: AbortSignal): Promise<void> {
+  const words = ["-I", ZONES, join(tree.site, "tzdata/zoneinfo")];
+  const result = await run(python.executable, words, { signal });
+  if (result.code !== 0)
+    throw new GatewayError("internal", `The time zones could not be written: ${lastLine(result)}`);
 }
 
 /** Compiled with the paths that tracebacks show inside, and never checked against the sources again. */

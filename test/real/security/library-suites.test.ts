@@ -26,7 +26,6 @@ const EXPLAINED: readonly (readonly [name: RegExp, why: string])[] = [
     "starts a program, which Python here may not",
   ],
   [/ArrayMemoryError|: MemoryError|test_large_m4/, "wants more memory than the container has"],
-  [/'dateutil\//, "fails outside too: this pandas does not know this dateutil's zones"],
   [/Could not find file/, "fails outside too: the wheel does not ship the file"],
   [/fixture '.*' not found/, "fails outside too: the wheel does not ship the servers it asks"],
 ];

@@ -54,6 +54,12 @@ with tempfile.NamedTemporaryFile('w+', suffix='.txt') as file, tempfile.Temporar
     prints: "[(1,)] 9:00:00 UTF-8 2",
   },
   {
+    name: "56 time zones of pytz, zoneinfo and dateutil in pandas",
+    code: `import pandas as pd, zoneinfo
+print(*(pd.Timestamp('2024-07-01', tz=zone).utcoffset() for zone in ('Asia/Tokyo', 'dateutil/Asia/Tokyo', zoneinfo.ZoneInfo('Asia/Tokyo'))))`,
+    prints: "9:00:00 9:00:00 9:00:00",
+  },
+  {
     name: "56 multiprocessing: pool, queue, shared memory, manager",
     code: `import multiprocessing as mp
 from multiprocessing import shared_memory
