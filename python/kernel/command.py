@@ -134,13 +134,7 @@ class Command:
     def kill(self, session: Iterable[int]) -> None:
         """Kill every process of the command, and what they start meanwhile."""
         session = tuple(session)
-        for _ in range(ROUNDS_MAX):
-            strangers = self.strangers(session)
-            if not strangers:
-                return
-            for number in (signal.SIGSTOP, signal.SIGKILL):
-                for process in strangers:
-                    send_signal(process, number)
+        end_all(lambda: self.strangers(session))
 
     def strangers(self, session: tuple[int, ...]) -> list[int]:
         table = processes()
@@ -208,6 +202,21 @@ def descends(process: int, own: set[int], parents: dict[int, int]) -> bool:
             return True
         parent = parents.get(parent, 0)
     return False
+
+
+def end_all(find: Callable[[], list[int]]) -> set[int]:
+    """Kill what `find` gives, again and again until it gives nothing, and return the numbers of all."""
+    killed: set[int] = set()
+    for _ in range(ROUNDS_MAX):
+        found = find()
+        if not found:
+            break
+        killed.update(found)
+        # Stopped first, all at once: nothing can fork between two looks at the list.
+        for number in (signal.SIGSTOP, signal.SIGKILL):
+            for process in found:
+                send_signal(process, number)
+    return killed
 
 
 def send_signal(process: int, number: int) -> None:

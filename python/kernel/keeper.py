@@ -15,6 +15,7 @@ programs, and the session binds itself to the narrower ones, in which there are 
 """
 
 import _signal as signal  # Without the enumerations, whose pages each container would make its own.
+import errno
 import faulthandler
 import os
 import resource
@@ -40,9 +41,13 @@ SESSION_OOM_SCORE = "300"
 WATCH_SECONDS = 0.05
 IDLE_WATCH_SECONDS = 0.25
 STACK_SECONDS = 0.1
+# What was killed is gone by then, and a checkpoint that waits for the word does not give up.
+COLLECT_SECONDS = 0.25
 TAIL_BYTES_MAX = 1 << 20
 PROCESS_MAX = 1 << 22
 WORDS_MAX = 64
+# Of the kernel's flags of a process.
+PF_EXITING = 0x4
 MARKS_MAX = 32
 
 
@@ -278,7 +283,16 @@ class Keeper:
         def launch(environment: dict[str, str]) -> Launches:
             return Launches(self.poll, environment, lambda program: become(program, self.shell))
 
-        self.command = Command(number, code, folder, self.output_bytes, send, launch)
+        try:
+            self.command = Command(number, code, folder, self.output_bytes, send, launch)
+        except OSError as error:
+            if error.errno not in (errno.EAGAIN, errno.ENOMEM):
+                raise
+            raise workspace.Refused(
+                "no_process",
+                f"No program can be started: the container's {self.limits.processes} processes and threads are used up. "
+                "End what earlier code has left running.",
+            ) from error
         for descriptor in self.command.streams:
             self.poll.register(descriptor, select.POLLIN)
 
@@ -300,6 +314,7 @@ class Keeper:
             self.poll.unregister(descriptor)
         command.end(self.session_processes())
         self.command = None
+        self.look_after_session()
         code = os.waitstatus_to_exitcode(status)
         kills = count_memory_kills(self.memory_events)
         memory, self.memory_kills = kills > self.memory_kills, kills
@@ -316,6 +331,14 @@ class Keeper:
                 "files": command.left_files(),
             }
         )
+
+    def look_after_session(self) -> None:
+        """A command may have stopped or killed the main line: the next call is to find it at work, or to wait for it."""
+        self.signal(signal.SIGCONT)
+        deadline = time.monotonic() + TAKE_OVER_SECONDS
+        while is_dying(self.main) and time.monotonic() < deadline:
+            self.reap()
+            time.sleep(0.001)
 
     def session_processes(self) -> tuple[int, ...]:
         bookmarks = (mark.process for mark in self.marks.values())
@@ -344,6 +367,7 @@ class Keeper:
         if self.checkpoint == 0:
             return
         self.kill_all_but(self.checkpoint)
+        self.collect_killed(COLLECT_SECONDS, self.checkpoint)
         # The word to take over: for moments there are two copies, and only one may.
         send_signal(self.checkpoint, signal.SIGUSR1)
 
@@ -361,13 +385,23 @@ class Keeper:
         for process in kept - {1}:
             send_signal(process, signal.SIGCONT)
 
+    def collect_killed(self, seconds: float, *spared: int) -> None:
+        """Collect what `kill_all_but` has killed: until then it counts as processes, and the next fork may find none."""
+        kept = {1, *spared, *(mark.process for mark in self.marks.values())}
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            self.reap()
+            if kept.issuperset(int(name) for name in os.listdir("/proc") if name.isdigit()):
+                return
+            time.sleep(0.001)
+
     def mark(self, name: str) -> None:
         """Keep the bookmark that the session has just left under a name, and the workspace with it."""
         self.hear()
         process, self.fresh_mark = self.fresh_mark, 0
         start = start_of(process)
         if start is None:
-            raise workspace.Refused("invalid", "The session could not be copied: its processes are used up.")
+            raise workspace.Refused("no_process", "The session could not be copied: its processes are used up.")
         if len(self.marks) >= MARKS_MAX:
             send_signal(process, signal.SIGKILL)
             raise workspace.Refused("invalid", f"A container has {MARKS_MAX} checkpoints at most.")
@@ -403,13 +437,11 @@ class Keeper:
         self.going_back = name
         try:
             self.kill_all_but()
-            deadline = time.monotonic() + TAKE_OVER_SECONDS
-            while self.main and time.monotonic() < deadline:
-                self.reap()
-                time.sleep(0.001)
+            self.collect_killed(TAKE_OVER_SECONDS)
             self.main = self.checkpoint = 0
             self.watching = self.live = False
             self.snapshots.bring_back(mark.number)
+            deadline = time.monotonic() + TAKE_OVER_SECONDS
             send_signal(mark.process, signal.SIGUSR1)
             # It says which one lies in its place, and then that it is the main line.
             while self.main == 0 and time.monotonic() < deadline:
@@ -530,6 +562,20 @@ def start_of(process: int) -> int | None:
         if number == process and not dead:
             return start
     return None
+
+
+def is_dying(process: int) -> bool:
+    """Whether a process has been killed and is not collected yet."""
+    if process <= 1:
+        return False
+    try:
+        with open(f"/proc/{process}/stat", "rb") as stat, open(f"/proc/{process}/status", "rb") as status:
+            fields = stat.read().rpartition(b")")[2].split()
+            pending = [int(line.split()[1], 16) for line in status if line.startswith((b"SigPnd:", b"ShdPnd:"))]
+    except OSError:
+        return False
+    exiting = int(fields[6]) & PF_EXITING
+    return bool(exiting) or fields[0] in (b"Z", b"X") or any(mask >> (signal.SIGKILL - 1) & 1 for mask in pending)
 
 
 def is_child(process: int) -> bool:

@@ -33,6 +33,7 @@ from IPython.core import async_helpers
 from . import failure, forks, libc
 from .cell import run_cell
 from .client_tools import ClientTools
+from .command import end_all, processes
 from .display import Figures, begin_figures, flush_figures
 from .memory import MemoryMeter, release_memory, trim_heap
 from .protocol import ChannelClosed, Header, encode_frame, parse, read_request
@@ -174,6 +175,22 @@ class Session:
         except KeyboardInterrupt:
             self.finish(number, started, cpu)
 
+    def end_children(self, started: float) -> None:
+        """End the processes that a stopped cell has started: its time is over for them, too."""
+        ticks = os.sysconf("SC_CLK_TCK")
+        since = int((time.clock_gettime(time.CLOCK_BOOTTIME) - (time.perf_counter() - started)) * ticks)
+        own = {KEEPER, os.getpid(), self.main, self.checkpoint}
+
+        def find() -> list[int]:
+            table = processes().items()
+            return [process for (process, start), (_, dead) in table if start >= since and process not in own and not dead]
+
+        try:
+            for process in end_all(find):
+                collect(process)
+        except OSError:
+            pass  # The code has used up every descriptor.
+
     def call_hooks(self, event: str) -> None:
         """Call what user code has registered with the shell beyond what was there before it."""
         hooks = self.callbacks[event]
@@ -213,7 +230,12 @@ class Session:
         if os.getpid() != self.main:
             leave_child(self.outputs, self.shell.failure)
         error = self.shell.failure
+        if self.interrupted:
+            self.end_children(started)
         memory_error = isinstance(error, MemoryError)
+        # Threads cannot be ended: when a stopped cell leaves so many that there is no room for a checkpoint or a
+        # shell, the session goes back to the one that it has.
+        goes_back = memory_error or (self.interrupted and is_crowded())
         if memory_error:
             release_reserve()
         self.send_output()
@@ -232,13 +254,13 @@ class Session:
             f'{{"t":"done","n":{number},"status":"{status}","code":{code}'
             f',"wall":{(time.perf_counter() - started) * 1000:.3f},"cpu":{(cpu_seconds() - cpu) * 1000:.3f}'
             f',"peak":{self.memory.measure()},"files":{TRUTH[left]},"shown":{shown}'
-            f',"truncated":{TRUTH[truncated]},"rollback":{TRUTH[memory_error]}}}'
+            f',"truncated":{TRUTH[truncated]},"rollback":{TRUTH[goes_back]}}}'
         )
         for output in self.outputs:
             output.end()
         self.shell.failure = None
         self.flush()
-        if memory_error:
+        if goes_back:
             os._exit(0)
 
     def report(self, error: BaseException | None) -> tuple[str, int]:
@@ -536,6 +558,19 @@ def end_process(process: int) -> int:
         return process
     except OSError:
         return 0  # The code has ended and collected it.
+
+
+def collect(process: int) -> None:
+    """Wait for a child that was killed. Others are somebody else's to collect."""
+    try:
+        os.waitpid(process, 0)
+    except OSError:
+        pass
+
+
+def is_crowded() -> bool:
+    """Whether this process has more threads than half of what the container may have."""
+    return len(os.listdir("/proc/self/task")) * 2 > resource.getrlimit(resource.RLIMIT_NPROC)[0]
 
 
 def wait_for_keeper() -> None:

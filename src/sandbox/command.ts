@@ -6,6 +6,7 @@
  */
 import { StringDecoder } from "node:string_decoder";
 
+import { GatewayError } from "../errors.ts";
 import { collectFiles } from "./collected-files.ts";
 import type { CommandEvent, Keeper, KeeperEvent } from "./keeper.ts";
 import type { ExecutionError, ExecutionEvent, ExecutionStatus } from "./sandbox.ts";
@@ -19,6 +20,7 @@ export interface CommandOptions {
 }
 
 type End = Extract<CommandEvent, { type: "command-done" }>;
+type DoneEvent = Extract<ExecutionEvent, { type: "done" }>;
 
 /** The keeper kills within moments; without an answer by then the container is lost. */
 const KILL_MS_MAX = 10_000;
@@ -78,7 +80,11 @@ export async function* runCommand(
   signal.addEventListener("abort", onAbort, { once: true });
 
   try {
-    await keeper.request("command", { n: number, folder }, Buffer.from(code));
+    const refusal = await begin();
+    if (refusal !== null) {
+      yield toRefused(refusal);
+      return;
+    }
     isStarted = true;
     if (signal.aborted) onAbort();
     for (;;) {
@@ -106,6 +112,17 @@ export async function* runCommand(
     keeper.onCommandEvent = null;
   }
 
+  /** Earlier code may have left no process for a shell: an outcome like any other. */
+  async function begin(): Promise<string | null> {
+    try {
+      await keeper.request("command", { n: number, folder }, Buffer.from(code));
+      return null;
+    } catch (error) {
+      if (error instanceof GatewayError && error.code === "conflict") return error.message;
+      throw error;
+    }
+  }
+
   async function somethingNew(): Promise<void> {
     await new Promise<void>((resolve) => {
       wake = resolve;
@@ -113,9 +130,7 @@ export async function* runCommand(
     wake = null;
   }
 
-  async function* collect(
-    done: Extract<ExecutionEvent, { type: "done" }>,
-  ): AsyncGenerator<ExecutionEvent> {
+  async function* collect(done: DoneEvent): AsyncGenerator<ExecutionEvent> {
     try {
       const { files, refused } = await collectFiles(keeper, folder, limits, []);
       done.notice = refused;
@@ -125,7 +140,19 @@ export async function* runCommand(
     }
   }
 
-  function toDone(ended: End | "container"): Extract<ExecutionEvent, { type: "done" }> {
+  function toRefused(message: string): DoneEvent {
+    return {
+      type: "done",
+      status: "error",
+      error: { name: "ProcessLimit", message, traceback: message, line: null },
+      return_code: 1,
+      usage: { wall_ms: 0, cpu_ms: 0, peak_memory_bytes: 0 },
+      truncated: false,
+      notice: null,
+    };
+  }
+
+  function toDone(ended: End | "container"): DoneEvent {
     const facts = ended === "container" ? null : ended;
     const { status, error } = judge(facts, stop, timeoutMs, limits);
     const code = facts === null ? 1 : facts.signal > 0 ? 128 + facts.signal : facts.code;

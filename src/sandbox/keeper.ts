@@ -91,6 +91,7 @@ const REFUSALS: Record<string, ErrorCode> = {
   invalid: "invalid_request",
   too_large: "request_too_large",
   no_space: "request_too_large",
+  no_process: "conflict",
 };
 
 interface Waiting {
