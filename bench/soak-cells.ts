@@ -6,6 +6,8 @@
 export interface SoakCell {
   name: string;
   code: string;
+  /** Python where it is left out. */
+  language?: "bash";
   timeoutSeconds: number;
   /** Any other ending is an error that the load did not ask for. */
   statuses: readonly string[];
@@ -22,6 +24,7 @@ export interface SoakCell {
 /** Time for an honest cell on a machine full of hostile ones. */
 const PATIENCE = 30;
 const ENDED = ["killed", "timeout", "out_of_memory", "error"];
+const ANY = ["ok", ...ENDED];
 
 export const HONEST: readonly SoakCell[] = [
   honest("prints", "print(1)", { stdout: "1\n" }),
@@ -59,6 +62,13 @@ export const HONEST: readonly SoakCell[] = [
   ),
   honest("prints a lot", 'for _ in range(20_000): print("x" * 20)'),
   { ...honest("fails", "1 / 0"), statuses: ["error"] },
+  shell("counts by shell", "seq 5 | tac | head -2", { stdout: "5\n4\n" }),
+  shell("runs a program", "python3 -c 'import numpy; print(numpy.arange(4).sum())'", {
+    stdout: "6\n",
+  }),
+  shell("writes and removes by shell", "head -c 5000000 /dev/zero > s; stat -c %s s; rm s", {
+    stdout: "5000000\n",
+  }),
 ];
 
 export const HOSTILE: readonly SoakCell[] = [
@@ -101,17 +111,44 @@ export const HOSTILE: readonly SoakCell[] = [
     "kills its neighbours",
     'import os\nfor name in os.listdir("/proc"):\n    if name.isdigit() and int(name) not in (1, os.getpid()):\n        os.kill(int(name), 9)',
     5,
-    ["ok", ...ENDED],
+    ANY,
   ),
-  hostile("closes everything", "import os\nos.closerange(3, 1024)", 5, ["ok", ...ENDED]),
+  hostile("closes everything", "import os\nos.closerange(3, 1024)", 5, ANY),
   { ...hostile("is left alone", "import time\ntime.sleep(20)", 25, []), leaveAfterMs: 200 },
+  {
+    ...hostile("a shell that forks without end", "f() { f | f & }; f; wait", 1, ANY),
+    language: "bash",
+  },
+  { ...hostile("a shell that prints without end", "yes", 5, ENDED), language: "bash" },
+  {
+    ...hostile(
+      "a shell that leaves much behind",
+      "for i in 1 2 3 4 5 6 7 8; do setsid sleep 600 & done",
+      5,
+      ANY,
+    ),
+    language: "bash",
+  },
+  {
+    ...hostile("a shell that kills and stops its neighbours", "kill -STOP -1; kill -9 -1", 5, ANY),
+    language: "bash",
+  },
+  {
+    ...hostile("a shell that is left alone", "sleep 20", 25, []),
+    language: "bash",
+    leaveAfterMs: 200,
+  },
 ];
 
-function honest(name: string, code: string, more: Partial<SoakCell> = {}): SoakCell {
+function shell(name: string, code: string, more: Partial<SoakCell>): SoakCell {
+  return { ...honest(name, code, more), language: "bash" };
+}
+
+export function honest(name: string, code: string, more: Partial<SoakCell> = {}): SoakCell {
   return { name, code, timeoutSeconds: PATIENCE, statuses: ["ok"], ...more };
 }
 
-function hostile(
+export function hostile(
   name: string,
   code: string,
   timeoutSeconds: number,

@@ -1,9 +1,10 @@
 /**
  * `npm run bench -- --soak`: many sessions run honest and hostile cells at random, and then nothing may be left.
  *
- * The server is used once with every kind of cell and emptied; what it holds then is what it may hold at the
- * end. Honest cells must end well whatever their neighbours do, and every session must go on after each
- * hostile one. At the end all containers and files are deleted, and what the server holds is compared.
+ * The server is used once with every kind of cell and action (soak-actions.ts: undo, branches, parking, clients
+ * that go, deletions) and emptied; what it holds then is what it may hold at the end. Honest cells must end well
+ * whatever their neighbours do, and every session must go on after each hostile one. At the end all containers
+ * and files are deleted, and what the server holds is compared: TOLERANCE says what may be more.
  */
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -13,6 +14,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Execution } from "../src/http/execution.ts";
 import { createContainer, startCurta } from "./curta.ts";
 import { createHttpClient, type HttpClient } from "./http-client.ts";
+import { ACTIONS, PARK_SECONDS, type SoakAction, type Soaked } from "./soak-actions.ts";
 import { HONEST, HOSTILE, type SoakCell } from "./soak-cells.ts";
 import { countHoldings, type Holdings } from "./soak-state.ts";
 
@@ -25,10 +27,12 @@ export interface SoakOptions {
 
 /** Cells under way at once: the others think, as models do. */
 const ACTIVE = 6;
+/** For each a request under way and a deletion that does not wait for it. */
+const CONNECTIONS = 2 * ACTIVE;
 /** What may be more at the end: the load's connections, buffers of the runtimes, and what the ledger writes for good. */
 const TOLERANCE: Record<keyof Holdings, number> = {
   processes: 0,
-  "descriptors of the server": ACTIVE + 2,
+  "descriptors of the server": CONNECTIONS,
   "descriptors of the sandbox's own processes": 0,
   mounts: 0,
   "control groups": 0,
@@ -40,6 +44,7 @@ const TOLERANCE: Record<keyof Holdings, number> = {
 const LEDGER_MIB = 1 / 1024;
 const THINK_MS_MAX = 1500;
 const HOSTILE_SHARE = 0.3;
+const ACTION_SHARE = 0.2;
 /** Now and then a session ends and another one begins. */
 const RENEW_SHARE = 0.03;
 const SETTLE_MS_MAX = 30_000;
@@ -49,6 +54,8 @@ interface Tally {
   cells: number;
   hostile: number;
   containers: number;
+  /** How often, by the action's name. */
+  actions: Record<string, number>;
   wrong: string[];
 }
 
@@ -60,20 +67,22 @@ export async function runSoak({ cache, minutes, sessions, signal }: SoakOptions)
   await mkdir(join(data, "tmp"));
   const settings = {
     CURTA_CONTAINERS: String(sessions + ACTIVE),
-    CURTA_PARK_SECONDS: "5",
+    CURTA_PARK_SECONDS: String(PARK_SECONDS),
     CURTA_DATA: data,
     // Counted with the data.
     TMPDIR: join(data, "tmp"),
   };
   const curta = started.use(await startCurta(cache, settings));
-  const client = started.adopt(createHttpClient(curta.url, ACTIVE), (opened) => opened.close());
-  const tally: Tally = { cells: 0, hostile: 0, containers: 0, wrong: [] };
+  const client = started.adopt(createHttpClient(curta.url, CONNECTIONS), (opened) =>
+    opened.close(),
+  );
+  const tally: Tally = { cells: 0, hostile: 0, containers: 0, actions: {}, wrong: [] };
   const count = () => countHoldings(curta.processId, data);
 
-  await Promise.all(Array.from({ length: ACTIVE }, () => warm(client, tally)));
+  const turns = createTurns(ACTIVE);
+  await Promise.all(Array.from({ length: ACTIVE }, () => warm(client, tally, turns)));
   const before = await settle(count, null);
   const until = Date.now() + minutes * 60_000;
-  const turns = createTurns(ACTIVE);
   const live = async () => {
     while (Date.now() < until) await runSession(client, tally, until, turns, signal);
   };
@@ -84,11 +93,16 @@ export async function runSoak({ cache, minutes, sessions, signal }: SoakOptions)
 }
 
 /** Each kind once, so that what a server keeps of the first of anything is there before the count. */
-async function warm(client: HttpClient, tally: Tally): Promise<void> {
+async function warm(client: HttpClient, tally: Tally, turns: Turns): Promise<void> {
   for (const cell of [...HONEST, ...HOSTILE]) {
-    const container = await createContainer(client);
-    await runCell(client, container.id, cell, tally);
+    const container = await openContainer(client, tally, turns);
+    await container.run(cell);
     await container.delete();
+  }
+  for (const action of ACTIONS) {
+    const container = await openContainer(client, tally, turns);
+    await act(container, action, tally);
+    if (action.ends !== true) await container.delete();
   }
   await deleteFiles(client);
 }
@@ -100,40 +114,76 @@ async function runSession(
   turns: Turns,
   signal: AbortSignal,
 ): Promise<void> {
-  const container = await turns(() => createContainer(client));
-  tally.containers += 1;
+  const container = await openContainer(client, tally, turns);
   let isFresh = true;
   while (Date.now() < until && (isFresh || Math.random() > RENEW_SHARE)) {
     await delay(Math.random() * THINK_MS_MAX * 2, undefined, { signal });
-    const isHostile = Math.random() < HOSTILE_SHARE;
-    const cell = pick(isHostile ? HOSTILE : HONEST);
-    await turns(async () => {
-      await runCell(client, container.id, cell, tally);
-      if (isHostile) await runCell(client, container.id, HONEST[0]!, tally);
-    });
+    if (Math.random() < ACTION_SHARE) {
+      const action = pick(ACTIONS);
+      await act(container, action, tally);
+      if (action.ends === true) return;
+    } else {
+      const isHostile = Math.random() < HOSTILE_SHARE;
+      await tell(container, pick(isHostile ? HOSTILE : HONEST), tally);
+      if (isHostile) await tell(container, HONEST[0]!, tally);
+    }
     isFresh = false;
   }
-  await turns(() => container.delete());
+  await container.delete();
 }
 
-async function runCell(
-  client: HttpClient,
-  container: string,
-  cell: SoakCell,
-  tally: Tally,
-): Promise<void> {
-  tally.cells += 1;
-  if (cell.mayForget) tally.hostile += 1;
-  const body = JSON.stringify({ code: cell.code, timeout: cell.timeoutSeconds });
+async function tell(container: Soaked, cell: SoakCell, tally: Tally): Promise<void> {
+  const problem = await container.run(cell);
+  if (problem !== null) complain(tally, problem);
+}
+
+async function act(container: Soaked, action: SoakAction, tally: Tally): Promise<void> {
+  tally.actions[action.name] = (tally.actions[action.name] ?? 0) + 1;
+  try {
+    const problem = await action.run(container);
+    if (problem !== null) complain(tally, `${action.name}: ${problem}`);
+  } catch (error) {
+    complain(tally, `${action.name}: ${String(error)}`);
+  }
+}
+
+async function openContainer(client: HttpClient, tally: Tally, turns: Turns): Promise<Soaked> {
+  const { id } = await turns(() => createContainer(client));
+  tally.containers += 1;
+  const path = `/v1/containers/${id}`;
+  const send = async (method: string, below: string, body?: object, signal?: AbortSignal) => {
+    const text = body === undefined ? undefined : JSON.stringify(body);
+    const answer = await client.send(method, path + below, text, signal);
+    return { status: answer.status, body: answer.body.toString() };
+  };
+  let isTainted = false;
+  return {
+    get isTainted() {
+      return isTainted;
+    },
+    async run(cell) {
+      tally.cells += 1;
+      if (cell.mayForget) tally.hostile += 1;
+      isTainted ||= cell.mayForget === true;
+      return await turns(() => runCell(send, cell));
+    },
+    send: (...request) => turns(() => send(...request)),
+    delete: async () => (await send("DELETE", "")).status,
+  };
+}
+
+/** Gives what was wrong with its end, or null. */
+async function runCell(send: Soaked["send"], cell: SoakCell): Promise<string | null> {
+  const { code, timeoutSeconds, language } = cell;
   const leaving =
     cell.leaveAfterMs === undefined ? undefined : AbortSignal.timeout(cell.leaveAfterMs);
   try {
-    const path = `/v1/containers/${container}/execute`;
-    const answer = await client.send("POST", path, body, leaving);
-    const problem = judge(cell, answer.status, answer.body.toString());
-    if (problem !== null) complain(tally, `${cell.name}: ${problem}`);
+    const body = { code, timeout: timeoutSeconds, ...(language && { language }) };
+    const answer = await send("POST", "/execute", body, leaving);
+    const problem = judge(cell, answer.status, answer.body);
+    return problem === null ? null : `${cell.name}: ${problem}`;
   } catch (error) {
-    if (leaving?.aborted !== true) complain(tally, `${cell.name}: ${String(error)}`);
+    return leaving?.aborted === true ? null : `${cell.name}: ${String(error)}`;
   }
 }
 
@@ -210,9 +260,10 @@ function report(
     return `  ${leaked.includes(name) ? "LEAK" : "ok  "} ${name.padEnd(44)}${figures.join("")}`;
   });
   const head = `  ${"".padEnd(49)}${["before", "after", "may grow"].map((word) => word.padStart(9)).join("")}`;
+  const actions = Object.entries(tally.actions).map(([name, times]) => `${name} ${times}`);
   const wrong = tally.wrong.map((problem) => `  WRONG ${problem}\n`).join("");
   process.stdout.write(
-    `\nSoak: ${sessions} sessions at a time for ${minutes} minutes, ${tally.containers} in all, ${tally.cells} cells, ${tally.hostile} of them hostile\n${head}\n${lines.join("\n")}\n${wrong}`,
+    `\nSoak: ${sessions} sessions at a time for ${minutes} minutes, ${tally.containers} in all, ${tally.cells} cells, ${tally.hostile} of them hostile; ${actions.join(", ")}\n${head}\n${lines.join("\n")}\n${wrong}`,
   );
   return leaked.length === 0 && tally.wrong.length === 0;
 }
