@@ -103,6 +103,11 @@ const SETTINGS = {
   },
   filesMb: { schema: positive, fallback: 256, why: "Files of one container, in memory." },
   fileCount: { schema: positive, fallback: 20000, why: "Files and folders of one container." },
+  outputTotalMb: {
+    schema: positive,
+    fallback: 512,
+    why: "Outputs of all executions that run, in the server's memory; each may hold a quarter of what is free.",
+  },
   outputMb: {
     schema: positive,
     fallback: 16,

@@ -7,6 +7,7 @@ import type { StringDecoder } from "node:string_decoder";
 import type { KernelEvent } from "../kernel/protocol.ts";
 import type { Calls } from "./calls.ts";
 import { explainMemory } from "./memory-advice.ts";
+import type { OutputShare } from "./output-room.ts";
 import type { CodeFunction, ExecutionError, ExecutionEvent, ExecutionStatus } from "./sandbox.ts";
 
 export interface CellOptions {
@@ -43,6 +44,8 @@ export interface Cell {
   decoders: [StringDecoder, StringDecoder];
   displays: number;
   truncated: boolean;
+  /** Streams of which there was no room for the rest. */
+  cut: [boolean, boolean];
   error: ExecutionError | null;
   variables: string[];
   /** The largest ones that the checkpoint has, which stands before the cell. */
@@ -61,6 +64,8 @@ export interface Cell {
   memoryBytes: number;
   /** From where faulthandler reports a crash: held back until the end, because most of it is our own frames. */
   fatalError: string;
+  /** What its output takes of the server's memory. */
+  share: OutputShare;
 }
 
 export function toStatus(

@@ -2,6 +2,7 @@
 import type { Keeper } from "./keeper.ts";
 import type { OutputFile } from "./sandbox.ts";
 import type { SessionLimits } from "./session.ts";
+import { SMALL_BYTES } from "./transfers.ts";
 
 export interface CollectedFiles {
   files: OutputFile[];
@@ -16,12 +17,16 @@ export async function collectFiles(
   limits: SessionLimits,
   shown: readonly string[],
 ): Promise<CollectedFiles> {
-  const answer = await keeper.request("collect", {
-    folder,
-    count: limits.fileCount,
-    max: limits.fileBytes,
-    total: limits.collectBytes,
-  });
+  const collect = (total: number) =>
+    keeper.request("collect", {
+      folder,
+      count: limits.fileCount,
+      max: Math.min(limits.fileBytes, total),
+      total,
+    });
+  let answer = await collect(Math.min(SMALL_BYTES, limits.collectBytes));
+  if (refusedFiles(answer) !== null)
+    answer = await limits.transfers.large(() => collect(limits.collectBytes));
   return { files: toFiles(answer, shown), refused: refusedFiles(answer) };
 }
 

@@ -36,6 +36,8 @@ export async function* runCommand(
   const folder = `c${String(number).padStart(6, "0")}`;
   const decoders = [new StringDecoder("utf8"), new StringDecoder("utf8")] as const;
   const queue: ExecutionEvent[] = [];
+  const share = limits.room.open();
+  let isLeftOut = false;
   let isStarted = false;
   let end = null as End | "container" | null;
   let stop = null as "timeout" | "abandoned" | "memory" | null;
@@ -44,7 +46,11 @@ export async function* runCommand(
   let killTimer: NodeJS.Timeout | undefined;
 
   function emitText(stream: 1 | 2, text: string): void {
-    if (text !== "") queue.push({ type: stream === 1 ? "stdout" : "stderr", text });
+    if (text === "") return;
+    const taken = isLeftOut ? 0 : share.take(text.length);
+    isLeftOut ||= taken < text.length;
+    if (taken > 0)
+      queue.push({ type: stream === 1 ? "stdout" : "stderr", text: text.slice(0, taken) });
   }
 
   function stopFor(reason: "timeout" | "abandoned"): void {
@@ -109,6 +115,7 @@ export async function* runCommand(
       }
     }
     clearTimeout(killTimer);
+    share.close();
     keeper.onCommandEvent = null;
   }
 
@@ -166,7 +173,7 @@ export async function* runCommand(
         cpu_ms: facts?.cpuMs ?? 0,
         peak_memory_bytes: Math.max(facts?.peakBytes ?? 0, memoryBytes),
       },
-      truncated: facts?.overflow ?? false,
+      truncated: isLeftOut || (facts?.overflow ?? false),
       notice:
         facts === null
           ? "The container's sandbox ended with this command: the session's variables are gone. What had been kept of its files comes back with the next call."

@@ -403,7 +403,7 @@ export function createContainers(
       if (sandbox?.session.alive !== true || !entries.has(entry.id)) return;
       touch(entry);
       try {
-        await keepFiles(sandbox, store, entry.id, limits.collectBytes);
+        await keepFiles(sandbox, store, entry.id, limits);
       } catch {
         // The container or the disk has failed; what was kept before is still there, and the next call tries again.
       }

@@ -7,9 +7,14 @@ import { probeContainer, requireProtections, type Protection } from "./probe.ts"
 import type { Layers } from "./layers.ts";
 import type { Containers } from "./sandbox.ts";
 import type { KeptContainers } from "../store/kept-containers.ts";
+import { createOutputRoom } from "./output-room.ts";
 import type { SessionLimits } from "./session.ts";
+import { createTransfers } from "./transfers.ts";
 import type { Environment } from "./environment.ts";
 import { startZygote } from "./zygote.ts";
+
+/** Each up to half of `filesMb`. */
+const LARGE_TRANSFERS = 4;
 
 export interface EngineLog {
   debug(message: string): void;
@@ -64,6 +69,8 @@ export async function startSandbox(
     // The keeper holds them twice while it sends them, inside the container's own memory.
     collectBytes: (config.filesMb << 20) / 2,
     memoryMb: config.memoryMb,
+    room: createOutputRoom(config.outputTotalMb << 20),
+    transfers: createTransfers(LARGE_TRANSFERS),
     calls: config.clientToolCalls,
     without,
   };

@@ -8,6 +8,8 @@ import { GatewayError } from "../errors.ts";
 import type { KeptContainers } from "../store/kept-containers.ts";
 import type { Keeper } from "./keeper.ts";
 import type { Sandbox } from "./pool.ts";
+import type { SessionLimits } from "./session.ts";
+import { SMALL_BYTES } from "./transfers.ts";
 
 /** Of python/kernel/workspace.py: a list so long need not be whole. */
 const LISTED_MAX = 10_000;
@@ -24,7 +26,7 @@ export async function keepFiles(
   { keeper, session }: Sandbox,
   kept: KeptContainers,
   id: string,
-  fileBytesMax: number,
+  { collectBytes, transfers }: Pick<SessionLimits, "collectBytes" | "transfers">,
 ): Promise<void> {
   kept.setIncomplete(id, true);
   const { fields } = await keeper.request("list");
@@ -40,8 +42,12 @@ export async function keepFiles(
     const stamp = `${size} ${modified} ${changed}`;
     if (before.get(path) === stamp) continue;
     try {
-      const { payload } = await keeper.request("get", { path, max: fileBytesMax });
-      await kept.save(id, path, stamp, payload);
+      const bring = async (max: number): Promise<void> => {
+        const { payload } = await keeper.request("get", { path, max });
+        await kept.save(id, path, stamp, payload);
+      };
+      if (size <= SMALL_BYTES) await bring(2 * SMALL_BYTES);
+      else await transfers.large(() => bring(collectBytes));
     } catch (error) {
       // Gone since the list was made, or the container itself is, which its end says.
       if (error instanceof GatewayError && error.code === "not_found") continue;

@@ -36,7 +36,9 @@ import {
 import { collectFiles } from "./collected-files.ts";
 import type { Keeper, KeeperEvent } from "./keeper.ts";
 import type { Layers } from "./layers.ts";
+import type { OutputRoom } from "./output-room.ts";
 import type { ExecutionEvent, ExecutionStatus } from "./sandbox.ts";
+import type { Transfers } from "./transfers.ts";
 
 export interface SessionLimits {
   outputBytes: number;
@@ -47,6 +49,10 @@ export interface SessionLimits {
   /** All files of one cell together. */
   collectBytes: number;
   memoryMb: number;
+  /** What all executions may hold of the server's memory. */
+  room: OutputRoom;
+  /** Large files of all containers on their way out. */
+  transfers: Transfers;
   /** Calls of functions in one cell. */
   calls: number;
   /** See layers.ts: empty but for tests. */
@@ -238,6 +244,7 @@ export function createSession(
       queue.length = 0;
       if (finished === null) stop("abandoned");
       for (let done = finished; done === null; done = finished) await somethingNew();
+      started.share.close();
     }
 
     async function somethingNew(): Promise<void> {
@@ -267,6 +274,7 @@ export function createSession(
       decoders: [new StringDecoder("utf8"), new StringDecoder("utf8")],
       displays: 0,
       truncated: false,
+      cut: [false, false],
       error: null,
       variables: [],
       variablesBefore: [],
@@ -280,6 +288,7 @@ export function createSession(
       restored: false,
       memoryBytes: 0,
       fatalError: "",
+      share: limits.room.open(),
     };
     cell = started;
     // The death that belongs to it came before, or belongs to this cell now.
@@ -450,7 +459,11 @@ export function createSession(
       cell.truncated = true;
     }
     cell.seen[index] = offset + skip + fresh.length;
-    const text = cell.decoders[index]!.write(fresh);
+    // A stream that had to be cut stays so, for what follows a gap is misleading.
+    const taken = cell.cut[index] ? 0 : cell.share.take(fresh.length);
+    cell.cut[index] ||= taken < fresh.length;
+    cell.truncated ||= cell.cut[index];
+    const text = cell.decoders[index]!.write(fresh.subarray(0, taken));
     emitText(cell, index, text);
   }
 
@@ -461,7 +474,8 @@ export function createSession(
     if (
       cell.displays > limits.displayCount ||
       size > limits.displayBytes * 1.4 ||
-      cell.displayBytes + size > limits.displayBytes * DISPLAYS_TOTAL
+      cell.displayBytes + size > limits.displayBytes * DISPLAYS_TOTAL ||
+      !cell.share.takeWhole(size)
     ) {
       cell.truncated = true;
       return;
