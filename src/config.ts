@@ -196,12 +196,17 @@ const SETTINGS = {
   executionsPerTurn: {
     schema: positive,
     fallback: 10,
-    why: "As the hosted loop: then the turn ends.",
+    why: "As the hosted loop: runs of code for one answer, then the turn ends.",
+  },
+  webRequestsPerTurn: {
+    schema: positive,
+    fallback: 50,
+    why: "Searches and fetches for one answer, by the model and by its code.",
   },
   clientToolCalls: {
     schema: positive,
     fallback: 500,
-    why: "Calls of the client's tools that the code of one execution may make.",
+    why: "Calls of tools that the code of one execution may make, the client's and web tools together.",
   },
   clientToolSeconds: {
     schema: positive,

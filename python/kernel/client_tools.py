@@ -1,7 +1,7 @@
-"""Tools of the client as async functions of the session.
+"""Tools outside the sandbox as async functions of the session.
 
-A cell may come with the names of tools that the client runs. Each becomes a function that takes one dict
-(or keywords) and whose coroutine gives the text of the client's answer. A call is a frame to the server;
+A cell may come with the names of tools that the client runs, or the server. Each becomes a function that takes one dict
+(or keywords) and whose coroutine gives the text of the answer. A call is a frame to the server;
 its future is settled by a frame that the server sends later, perhaps after minutes. Until then the process
 sleeps where the event loop always sleeps: the channel is one of the loop's readers while a call is open.
 
@@ -32,7 +32,7 @@ Announce = Callable[[list[tuple[int, str, bytes]]], None]
 
 
 class ToolError(Exception):
-    """The client's tool failed; the message is what the client said."""
+    """The tool failed; the message is what the client or the server said."""
 
 
 class NotAwaited(collections.abc.Coroutine):  # type: ignore[type-arg]

@@ -2,7 +2,7 @@
  * One turn as it happens: the model's own events and the events of the tools that Curta ran, in order.
  *
  * `tool` events follow the sampling that asked for them, one use after the other in source order; the
- * events of one use end with its `result`. A turn that goes on with uses of an earlier answer begins with
+ * events of one use end with its `result`, and between them stand the calls that its code makes. A turn that goes on with uses of an earlier answer begins with
  * theirs. Exactly one `turn-start` opens the stream, exactly one `turn-end` closes it; an error is thrown,
  * never an event.
  */
@@ -30,7 +30,16 @@ export type TurnEvent =
       input: Record<string, unknown>;
       callerId: string;
     }
-  | { type: "tool"; toolUseId: string; name: string; event: ToolEvent }
+  /** Code has called a tool that Curta runs; its `tool` events follow, and the code goes on. */
+  | {
+      type: "server-call";
+      id: string;
+      name: string;
+      input: Record<string, unknown>;
+      callerId: string;
+    }
+  /** `callerId` is there when code made the use. */
+  | { type: "tool"; toolUseId: string; name: string; event: ToolEvent; callerId?: string }
   | {
       type: "turn-end";
       stopReason: ModelStopReason;

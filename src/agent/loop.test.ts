@@ -137,6 +137,8 @@ function request(
     files: [],
     pending: [],
     codeTools: [],
+    serverFunctions: [],
+    onlyFunctions: [],
     serverToolMark: {},
     answers: new Map(),
     callers: new Set(),
@@ -146,7 +148,12 @@ function request(
 
 function setup(
   answers: Answer[],
-  more: { seesImages?: boolean; executionsPerTurn?: number; containers?: Containers } = {},
+  more: {
+    seesImages?: boolean;
+    executionsPerTurn?: number;
+    webRequestsPerTurn?: number;
+    containers?: Containers;
+  } = {},
 ) {
   const provider = scripted(answers, more.seesImages);
   const tool = echo();
@@ -157,6 +164,7 @@ function setup(
     tools: new Map([["code_execution", tool]]),
     waiting: createWaitingExecutions(1000),
     executionsPerTurn: more.executionsPerTurn ?? 10,
+    webRequestsPerTurn: more.webRequestsPerTurn ?? 10,
     newId: (prefix) => `${prefix}_${++ids}`,
   };
   return { provider, tool, deps };
@@ -332,6 +340,24 @@ test("a model that uses tools for ever is stopped, with a result for every use",
   expect(rejected).toMatchObject(
     Array.from({ length: 3 }, () => ({ event: { errorCode: "too_many_requests" } })),
   );
+  expect(last(events)).toMatchObject({ stopReason: "end_turn" });
+});
+
+test("searches have a bound of their own, and a model that searches for ever is stopped", async () => {
+  const search = calls(call("web_search", '{"query":"x"}'));
+  const { deps, provider, tool } = setup(Array(6).fill(search) as Answer[], {
+    executionsPerTurn: 2,
+    webRequestsPerTurn: 3,
+  });
+  const found = { ...tool, definition: { ...tool.definition, name: "web_search" } };
+  const tools = new Map([...deps.tools, ["web_search", found]]);
+  const events = await run(request({ serverTools: ["code_execution", "web_search"] }), {
+    ...deps,
+    tools,
+  });
+  expect(tool.inputs).toHaveLength(3);
+  const choices = provider.asked.map((asked) => asked.toolChoice?.type ?? null);
+  expect(choices).toEqual([null, null, null, null, null, "none"]);
   expect(last(events)).toMatchObject({ stopReason: "end_turn" });
 });
 

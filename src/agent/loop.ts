@@ -4,8 +4,9 @@
  *
  * A turn ends when the model ends it, when it uses a tool that the client runs (server tools used in the
  * same breath then wait for the next request), when the code of a server tool calls a tool that the client
- * runs (it sleeps until the next request), or when the executions of a turn are used up: the model is
- * then asked once more without tools, so that the answer ends in words. Every way out goes through one
+ * runs (it sleeps until the next request; calls that Curta answers itself keep it only for as long as they
+ * take), or when the executions of a turn are used up: the model is then asked once more without tools, so
+ * that the answer ends in words. Every way out goes through one
  * `turn-end`, except errors and the end of the request's signal, which are thrown.
  */
 import { GatewayError } from "../errors.ts";
@@ -15,12 +16,14 @@ import { reject } from "../tools/rejection.ts";
 import type { ToolEvent } from "../tools/tool.ts";
 import type { TurnEvent } from "./events.ts";
 import { sample, startTurn, type SampledUse } from "./sampling.ts";
+import { answerServerCalls, sortCalls } from "./server-calls.ts";
 import { startToolExecution, type ToolExecution } from "./tool-execution.ts";
 import type { Turn, TurnDeps, TurnRequest } from "./turn.ts";
 import type { WaitingExecution } from "./waiting-executions.ts";
 import { openWorkspace } from "./workspace.ts";
 
 const RUNS_CODE = /code_execution$/;
+const WEB_TOOLS: ReadonlySet<string> = new Set(["web_search", "web_fetch"]);
 
 export async function* runTurn(
   request: TurnRequest,
@@ -83,6 +86,7 @@ async function openTurn(request: TurnRequest, deps: TurnDeps, signal: AbortSigna
     useIds: new Set(blocks.flatMap((block) => (block.type === "tool_use" ? block.id : []))),
     usage: { inputTokens: 0, outputTokens: 0 },
     executions: 0,
+    webRequests: 0,
     isStarted: false,
   };
 }
@@ -123,6 +127,10 @@ async function* runUses(
         yield* event.calls;
         return true;
       }
+      if (event.type === "nested") {
+        yield event.event;
+        continue;
+      }
       if (event.type === "result") result = event;
       if (use.runs === "here") yield { type: "tool", toolUseId: id, name, event };
     }
@@ -145,9 +153,13 @@ async function* runUses(
   return false;
 }
 
-/** What a tool says, save that the client's calls have become events of the turn, and its last. */
+/**
+ * What a tool says, save that calls of its code have become events of the turn: those that Curta has answered,
+ * and the client's, which are its last.
+ */
 type UseEvent =
   | Exclude<ToolEvent, { type: "calls" }>
+  | { type: "nested"; event: TurnEvent }
   | { type: "calls"; calls: (TurnEvent & { type: "client-call" })[] };
 
 async function* runUse(turn: Turn, use: SampledUse): AsyncGenerator<UseEvent> {
@@ -171,12 +183,14 @@ async function* runUse(turn: Turn, use: SampledUse): AsyncGenerator<UseEvent> {
     );
     return;
   }
-  if (turn.executions >= deps.executionsPerTurn) {
-    const limit = `The limit of ${deps.executionsPerTurn} executions for one answer is reached.`;
-    yield* reject("too_many_requests", `${limit} Answer with what is known so far.`);
+  const limit = countUse(turn, name);
+  if (limit !== null) {
+    yield* reject(
+      "too_many_requests",
+      `The limit of ${limit} for one answer is reached. Answer with what is known so far.`,
+    );
     return;
   }
-  turn.executions += 1;
   if (use.runs !== "here" || tool === undefined) {
     const names = [...request.serverTools, ...request.clientTools.map((known) => known.name)];
     yield* reject(
@@ -192,9 +206,24 @@ async function* runUse(turn: Turn, use: SampledUse): AsyncGenerator<UseEvent> {
       startToolExecution(tool, input, {
         container: () => workspace.container(),
         putFile: (filename, bytes) => workspace.putFile(filename, bytes),
+        caller: "model",
       }),
     );
   }
+}
+
+/** Counts a use; names the limit that it is over. */
+function countUse(turn: Turn, name: string): string | null {
+  const { executionsPerTurn, webRequestsPerTurn } = turn.deps;
+  const isWeb = WEB_TOOLS.has(name);
+  if (isWeb && turn.webRequests < webRequestsPerTurn) {
+    turn.webRequests += 1;
+    return null;
+  }
+  if (!isWeb && turn.executions >= executionsPerTurn) return `${executionsPerTurn} executions`;
+  // A model that goes on searching uses up what it has of executions, so that the turn comes to an end.
+  turn.executions += 1;
+  return isWeb ? `${webRequestsPerTurn} searches and fetches` : null;
 }
 
 /** Passes on what an execution says until it ends or has to wait for the client. */
@@ -212,7 +241,14 @@ async function* follow(
         continue;
       }
       const toolUseId = use.block.id;
-      const calls = new Map(event.calls.map((call) => [turn.deps.newId("toolu"), call]));
+      const { server, client } = sortCalls(turn, event.calls);
+      for await (const nested of answerServerCalls(turn, toolUseId, server, {
+        container: () => turn.workspace.container(),
+        putFile: (filename, bytes) => turn.workspace.putFile(filename, bytes),
+      }))
+        yield { type: "nested", event: nested };
+      if (client.length === 0) continue;
+      const calls = new Map(client.map((call) => [turn.deps.newId("toolu"), call]));
       turn.deps.waiting.put(await turn.workspace.container(), { toolUseId, calls, execution });
       isLeft = false;
       yield { type: "calls", calls: [...calls].map((call) => toClientCall(toolUseId, ...call)) };

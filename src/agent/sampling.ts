@@ -129,15 +129,17 @@ export function* startTurn(turn: Turn, usage: ModelUsage): Generator<TurnEvent> 
 }
 
 function toModelRequest(turn: Turn, toolChoice: ModelRequest["toolChoice"]): ModelRequest {
-  const { prompt, clientTools, serverTools, serverToolMark, files } = turn.request;
+  const { prompt, clientTools, serverTools, onlyFunctions, serverToolMark, files } = turn.request;
   const { provider, tools } = turn.deps;
-  const definitions = serverTools.flatMap((name) => tools.get(name)?.definition ?? []);
+  const define = (name: string) => tools.get(name)?.definition ?? [];
+  const definitions = serverTools.filter((name) => !onlyFunctions.includes(name)).flatMap(define);
   const last = definitions.pop();
   if (last !== undefined) definitions.push({ ...last, ...serverToolMark });
   return {
     ...prompt,
     messages: provider.seesImages === true ? turn.messages : turn.messages.map(withoutResultImages),
     tools: [...definitions, ...clientTools],
+    codeTools: onlyFunctions.flatMap(define),
     toolChoice,
     maxTokens: remainingTokens(turn),
     attachments: files.map((file) => file.attachment),

@@ -36,6 +36,10 @@ export interface TurnRequest {
   codeTools: ModelTool[];
   /** Names of the tools that Curta runs. */
   serverTools: string[];
+  /** Those of them that code may call. */
+  serverFunctions: string[];
+  /** Those of them that only code is meant to call. */
+  onlyFunctions: string[];
   /** The client's mark for prompt caching behind them. */
   serverToolMark: { cache_control?: object };
   containerId: string | null;
@@ -58,7 +62,10 @@ export interface TurnDeps {
   tools: ReadonlyMap<string, Tool>;
   /** Code that waits for the client, from one request to the next. */
   waiting: WaitingExecutions;
+  /** Runs of code; after them the model is asked once more, without tools. */
   executionsPerTurn: number;
+  /** Searches and fetches, the model's and its code's. */
+  webRequestsPerTurn: number;
   /** A fresh id with that prefix: `srvtoolu_…`. */
   newId: (prefix: string) => string;
 }
@@ -74,6 +81,7 @@ export interface Turn {
   readonly useIds: Set<string>;
   usage: ModelUsage;
   executions: number;
+  webRequests: number;
   isStarted: boolean;
 }
 

@@ -62,6 +62,7 @@ export type MessagesConfig = WebConfig &
     | "resultCharacters"
     | "streamStallSeconds"
     | "timeoutSeconds"
+    | "webRequestsPerTurn"
   >;
 
 export interface Log {
@@ -156,7 +157,7 @@ function runRequest(
   requestId: string,
   signal: AbortSignal,
 ): AsyncGenerator<WireEvent, void> {
-  const { turn, rendering, caller, sources } = request;
+  const { turn, rendering, caller, excluded, sources } = request;
   const { config, provider, containers, files, ledger, log, waiting } = deps;
   // An engine that is down is news for the operator, a page that is gone is not a fault of ours.
   const onFailure = (err: unknown): void => {
@@ -173,6 +174,7 @@ function runRequest(
       waiting,
       tools: new Map(tools.map((tool) => [tool.definition.name, tool])),
       executionsPerTurn: config.executionsPerTurn,
+      webRequestsPerTurn: config.webRequestsPerTurn,
       newId,
     },
     signal,
@@ -185,7 +187,7 @@ function runRequest(
     priceList: { policy: config.billing, imagePixelsPerToken: config.imagePixelsPerToken },
     record: (record) => ledger.append(toMessageEntry(messageId, record)),
   });
-  return encodeTurn(metered, { messageId, rendering, caller, sources });
+  return encodeTurn(metered, { messageId, rendering, caller, excluded, sources });
 }
 
 interface Span {

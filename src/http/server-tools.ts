@@ -23,11 +23,17 @@ export function createServerTools(
   { config, web, files, onFailure }: ServerToolsOptions,
 ): Tool[] {
   const { turn, rendering } = request;
+  const webTools = createWebTools({ ...request, services: web, config, onFailure });
+  const functions = webTools.flatMap(({ definition, codeDefinition }) =>
+    codeDefinition !== undefined && turn.serverFunctions.includes(definition.name)
+      ? codeDefinition
+      : [],
+  );
   const execution = {
     timeoutMs: config.timeoutSeconds * 1000,
     resultCharacters: config.resultCharacters,
     answerBytes: config.answerMb * MIB,
-    functions: turn.codeTools,
+    functions: [...functions, ...turn.codeTools],
     save: rendering.showsFileIds && files !== undefined ? files.save.bind(files) : undefined,
     onFailure,
   };
@@ -35,6 +41,6 @@ export function createServerTools(
     createCodeExecutionTool(execution),
     createBashTool(execution),
     createTextEditorTool(execution),
-    ...createWebTools({ ...request, services: web, config, onFailure }),
+    ...webTools,
   ];
 }

@@ -35,6 +35,9 @@ export function createWebTools(request: WebToolsRequest): Tool[] {
   const { web, sources, turn, services, config, onFailure } = request;
   const hasCode = turn.serverTools.some((name) => !name.startsWith("web_"));
   const urls = collectUrls(turn.prompt);
+  // What code had found in earlier answers stands in none of the model's messages.
+  for (let number = 1; number <= sources.size; number += 1)
+    urls.add(sources.get(number)?.url ?? "");
   const tools: Tool[] = [];
   if (web.search !== null)
     tools.push(

@@ -89,6 +89,11 @@ export interface ModelRequest {
   system: TextBlock[];
   messages: ModelMessage[];
   tools: ModelTool[];
+  /**
+   * Tools of Curta's that only code is meant to call. A model that writes such calls knows them from the
+   * description of code execution; a harness for one that does not may use them as it uses `tools`.
+   */
+  codeTools?: ModelTool[];
   /** The Messages API's `tool_choice`; absent means `{ type: "auto" }`. */
   toolChoice?: {
     type: "auto" | "any" | "none" | "tool";

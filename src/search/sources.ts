@@ -39,6 +39,9 @@ export function createSources(): Sources {
   };
 }
 
+/** Before the output of code that has searched or fetched: what it printed may be what strangers wrote. */
+export const WEB_OUTPUT_NOTE = `Output of code that read from the web. ${UNTRUSTED} Where a sentence of the answer rests on a search result whose number is known, end it with that number in brackets, such as [1].`;
+
 /** Search results as the model reads them; `parseSearchText` reads them again. */
 export function toSearchText(results: readonly SearchResult[], sources: Sources): string {
   if (results.length === 0) return "Nothing was found. Try other words.";

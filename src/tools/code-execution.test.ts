@@ -46,6 +46,7 @@ async function run({ input, events = [DONE], failure, signal, save }: Setup) {
       return container as Container;
     },
     putFile: async () => {},
+    caller: "model" as const,
     signal: signal ?? new AbortController().signal,
   };
   for await (const event of tool.run(input, context)) seen.push(event);

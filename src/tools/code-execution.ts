@@ -12,10 +12,11 @@ import { runExecution, type ExecutionOptions } from "./execution.ts";
 import { toModelContent } from "./execution-output.ts";
 import { reject } from "./rejection.ts";
 import type { ModelTool } from "../providers/provider.ts";
+import { WEB_OUTPUT_NOTE } from "../search/sources.ts";
 import type { Tool, ToolContext, ToolEvent } from "./tool.ts";
 
 export interface CodeExecutionOptions extends ExecutionOptions {
-  /** The client's tools that the code can call. */
+  /** Tools that the code can call, the client's and Curta's own. */
   functions?: readonly ModelTool[];
 }
 
@@ -68,10 +69,12 @@ async function* runCode(
   const request = { code, language: "python" as const, functions };
   const outcome = yield* runExecution(request, context, options);
   if (outcome === null) return;
-  const { output } = outcome;
+  const { output, called } = outcome;
+  const content = toModelContent(output.parts, options.resultCharacters);
+  const readsWeb = called.has("web_search") || called.has("web_fetch");
   yield {
     type: "result",
-    content: toModelContent(output.parts, options.resultCharacters),
+    content: readsWeb ? [{ type: "text", text: WEB_OUTPUT_NOTE }, ...content] : content,
     isError: output.parts.some((part) => part.type === "text" && part.isError),
     output,
   };

@@ -1,4 +1,4 @@
-/** The client's tools as functions of the code: for the sandbox, and in words for the model. */
+/** Tools outside as functions of the code: for the sandbox, and in words for the model. */
 import type { ModelTool } from "../providers/provider.ts";
 import type { CodeFunction } from "../sandbox/sandbox.ts";
 

@@ -19,6 +19,8 @@ export interface ExecutionOptions {
 
 export interface ExecutionOutcome {
   output: ExecutionOutput;
+  /** Names of the functions outside that the code has called. */
+  called: ReadonlySet<string>;
   end: Extract<ExecutionEvent, { type: "done" }>;
 }
 
@@ -31,6 +33,7 @@ export async function* runExecution(
   const { timeoutMs, answerBytes } = options;
   const fold = createOutputFold({ timeoutMs, bytesMax: answerBytes });
   const fileIds: string[] = [];
+  const called = new Set<string>();
   let end: ExecutionOutcome["end"] | null = null;
   try {
     const container = await context.container();
@@ -39,6 +42,7 @@ export async function* runExecution(
       context.signal,
     )) {
       if (event.type === "calls") {
+        for (const { name } of event.calls) called.add(name);
         yield event;
         continue;
       }
@@ -66,7 +70,7 @@ export async function* runExecution(
     );
     return null;
   }
-  return { output: fold.finish(fileIds), end };
+  return { output: fold.finish(fileIds), called, end };
 }
 
 function explainSaveFailure(cause: unknown, { onFailure }: ExecutionOptions): string {

@@ -16,15 +16,17 @@ export interface ToolContext {
   container(): Promise<Container>;
   /** Puts a file into the workspace of the turn's container, when there is one. */
   putFile(filename: string, bytes: Uint8Array): Promise<void>;
+  /** Who reads the result: the code that called the tool gets it as data, and needs no file of it. */
+  caller: "model" | "code";
   signal: AbortSignal;
 }
 
-/** What the client is told of a use: execution events as they happen, then what the model reads. */
+/** What the client is told of a use: execution events as they happen, then what its caller reads. */
 export type ToolEvent =
   | { type: "execution"; event: ExecutionEvent }
   /**
-   * The code waits for the client to run these. The caller may put the iteration aside for as long as that
-   * takes, answer them, and go on with it.
+   * The code waits for answers to these, the client's or Curta's own. Whoever iterates may put the iteration
+   * aside for as long as that takes, answer them, and go on with it.
    */
   | { type: "calls"; calls: FunctionCall[] }
   /** The tool did not run: `error_code` as the Messages API has it. */
@@ -55,6 +57,8 @@ export type RejectionCode =
 
 export interface Tool {
   readonly definition: ModelTool;
+  /** The same as a function of the code: its description tells what it returns. Absent where code cannot call it. */
+  readonly codeDefinition?: ModelTool;
   run(input: Record<string, unknown>, context: ToolContext): AsyncIterable<ToolEvent>;
 }
 

@@ -2,7 +2,8 @@
  * The tool that opens a page whose address stands in the conversation, or a document of the local index.
  *
  * Every failure is a result that the model can read. Where there is code, the whole text is put into the
- * workspace as a file, too, because the model is shown only its beginning.
+ * workspace as a file, too, because the model is shown only its beginning; code that calls the tool itself is
+ * given the whole text as JSON.
  */
 import { z } from "zod";
 
@@ -16,6 +17,7 @@ import { readPage, type PageText } from "../search/read-page.ts";
 import type { LocalDocuments } from "../search/select.ts";
 import { markUntrusted } from "../search/sources.ts";
 import type { Tool, ToolContext, ToolEvent } from "./tool.ts";
+import type { FetchedPage } from "./web-output.ts";
 
 export interface WebFetchOptions {
   fetcher: PageFetcher;
@@ -34,6 +36,18 @@ export interface WebFetchOptions {
 
 const Input = z.object({ url: z.string().trim().min(1) });
 
+const DEFINITION = {
+  name: "web_fetch",
+  description:
+    "Opens one page, PDF or document and gives its text. Only addresses that stand in the conversation can be opened: those that the user named, that a search found, or that an opened page links to.",
+  input_schema: {
+    type: "object",
+    properties: { url: { type: "string", description: "The address, as it stands there." } },
+    required: ["url"],
+    additionalProperties: false,
+  },
+};
+
 /** As the hosted tool. */
 const URL_CHARACTERS_MAX = 250;
 const CHARACTERS_PER_TOKEN = 4;
@@ -41,16 +55,10 @@ const CHARACTERS_PER_TOKEN = 4;
 export function createWebFetchTool(options: WebFetchOptions): Tool {
   let uses = 0;
   return {
-    definition: {
-      name: "web_fetch",
-      description:
-        "Opens one page, PDF or document and gives its text. Only addresses that stand in the conversation can be opened: those that the user named, that a search found, or that an opened page links to.",
-      input_schema: {
-        type: "object",
-        properties: { url: { type: "string", description: "The address, as it stands there." } },
-        required: ["url"],
-        additionalProperties: false,
-      },
+    definition: DEFINITION,
+    codeDefinition: {
+      ...DEFINITION,
+      description: `${DEFINITION.description} Returns a JSON object with url, retrieved_at and content, which has title and source; the text is in ["content"]["source"]["data"].`,
     },
     async *run(input, context) {
       const parsed = Input.safeParse(input);
@@ -80,26 +88,17 @@ async function open(
     checkUrl(url, options);
     const { url: opened, page } = await read(url, context.signal, options);
     options.urls.addFrom(page.text);
-    const file = options.hasCode ? `fetched_page_${number}.${page.extension}` : null;
-    if (file !== null) await context.putFile(file, Buffer.from(page.text));
     const text = shorten(page.text, options);
-    const notes = [
-      text.length < page.text.length
-        ? `[${page.text.length - text.length} characters left out]`
-        : "",
-      file === null
-        ? ""
-        : `The whole text is in the file ${file} in the working directory of the code.`,
-    ].filter(Boolean);
-    const head = `The page ${opened}${page.title === null ? "" : `, "${page.title}"`}.`;
+    const fetched = { url: opened, title: page.title, text, retrievedAt: new Date() };
+    const words =
+      context.caller === "code"
+        ? toJson({ ...fetched, text: page.text })
+        : await tell(fetched, page, number, context, options);
     return {
       type: "result",
-      content: [{ type: "text", text: [markUntrusted(head, text), ...notes].join("\n\n") }],
+      content: [{ type: "text", text: words }],
       isError: false,
-      output: {
-        kind: "web_fetch",
-        page: { url: opened, title: page.title, text, retrievedAt: new Date() },
-      },
+      output: { kind: "web_fetch", page: fetched },
     };
   } catch (cause) {
     context.signal.throwIfAborted();
@@ -110,6 +109,41 @@ async function open(
         : new FetchError("unavailable", "The page could not be opened: something failed here."),
     );
   }
+}
+
+/** The page for the model, and the whole of it beside the code. */
+async function tell(
+  { url, title, text }: FetchedPage,
+  whole: PageText,
+  number: number,
+  context: ToolContext,
+  { hasCode }: WebFetchOptions,
+): Promise<string> {
+  const file = hasCode ? `fetched_page_${number}.${whole.extension}` : null;
+  if (file !== null) await context.putFile(file, Buffer.from(whole.text));
+  const left = whole.text.length - text.length;
+  const notes = [
+    left > 0 ? `[${left} characters left out]` : "",
+    file === null
+      ? ""
+      : `The whole text is in the file ${file} in the working directory of the code.`,
+  ].filter(Boolean);
+  const head = `The page ${url}${title === null ? "" : `, "${title}"`}.`;
+  return [markUntrusted(head, text), ...notes].join("\n\n");
+}
+
+/** The object that the hosted tool gives to code. */
+function toJson({ url, title, text, retrievedAt }: FetchedPage): string {
+  return JSON.stringify({
+    type: "web_fetch_result",
+    url,
+    retrieved_at: retrievedAt.toISOString(),
+    content: {
+      type: "document",
+      source: { type: "text", media_type: "text/plain", data: text },
+      title,
+    },
+  });
 }
 
 function checkUrl(url: string, { urls, scope }: WebFetchOptions): void {

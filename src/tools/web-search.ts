@@ -1,9 +1,9 @@
 /**
  * The tool that searches, by whatever engine the operator has chosen.
  *
- * Every failure is a result that the model can read, and the turn goes on. What was found is also put into
- * the workspace as a file, when there is code that could use it: that is the only way from a search into the
- * sandbox, which has no network.
+ * Every failure is a result that the model can read, and the turn goes on. There are two ways from a search
+ * into the sandbox, which has no network: what the model's search found is also put into the workspace as a
+ * file, and code that calls the tool itself is given the results as JSON.
  */
 import { z } from "zod";
 
@@ -29,18 +29,24 @@ export interface WebSearchOptions {
 
 const Input = z.object({ query: z.string().trim().min(1) });
 
+const DECLARED = {
+  name: "web_search",
+  input_schema: {
+    type: "object",
+    properties: { query: { type: "string", description: "What to search for." } },
+    required: ["query"],
+    additionalProperties: false,
+  },
+};
+
 export function createWebSearchTool(options: WebSearchOptions): Tool {
   let uses = 0;
+  const description = describeTool(options);
   return {
-    definition: {
-      name: "web_search",
-      description: describeTool(options),
-      input_schema: {
-        type: "object",
-        properties: { query: { type: "string", description: "What to search for." } },
-        required: ["query"],
-        additionalProperties: false,
-      },
+    definition: { ...DECLARED, description },
+    codeDefinition: {
+      ...DECLARED,
+      description: `${description} Returns a JSON list, empty when nothing is found, of objects with number, title, url, page_age (text or null) and content (the passages).`,
     },
     async *run(input, context) {
       const parsed = Input.safeParse(input);
@@ -69,10 +75,17 @@ async function search(
     const results = await options.search.run({ text, ...options.scope }, context.signal);
     const words = toSearchText(results, options.sources);
     options.urls.addFrom(words);
-    const note = await keepForCode(text, results, context, options);
     return {
       type: "result",
-      content: [{ type: "text", text: words + note }],
+      content: [
+        {
+          type: "text",
+          text:
+            context.caller === "code"
+              ? toJson(results, options.sources)
+              : words + (await keepForCode(text, results, context, options)),
+        },
+      ],
       isError: false,
       output: { kind: "web_search", results },
     };
@@ -108,6 +121,20 @@ function fail({ code, message }: SearchError): ToolEvent {
     isError: true,
     output: { kind: "web_search_error", errorCode: code },
   };
+}
+
+/** The list as the hosted tool gives it to code, each result with its number. */
+function toJson(results: readonly SearchResult[], sources: Sources): string {
+  return JSON.stringify(
+    results.map((result) => ({
+      type: "web_search_result",
+      number: sources.add(result),
+      title: result.title,
+      url: result.url,
+      page_age: result.pageAge,
+      content: result.text,
+    })),
+  );
 }
 
 function toFile(query: string, results: readonly SearchResult[], sources: Sources): Buffer {

@@ -15,6 +15,7 @@ import { createCitationMarks, type CitedText } from "./citation-marks.ts";
 import type { Rejection, Rendering, UseReference } from "./code-execution/rendering.ts";
 import type {
   BlockDelta,
+  Caller,
   CallerType,
   ContentBlock,
   ResultContent,
@@ -28,8 +29,10 @@ import { isWebOutput, isWebTool, toCitation, toWebBlock, toWebErrorBlock } from 
 export interface EncodeOptions {
   messageId: string;
   rendering: Rendering;
-  /** How code that calls the client's tools is named; null where it cannot. */
+  /** How code that calls tools is named; null where it cannot. */
   caller: CallerType | null;
+  /** Tools whose uses by code are not shown when the code has come to its end in this answer. */
+  excluded?: ReadonlySet<string>;
   /** What the model may cite; it fills as the turn searches. */
   sources: Sources;
 }
@@ -53,6 +56,7 @@ export function createEncoder({
   messageId,
   rendering,
   caller,
+  excluded,
   sources,
 }: EncodeOptions): (event: TurnEvent) => Generator<WireEvent> {
   let index = 0;
@@ -60,6 +64,8 @@ export function createEncoder({
   let rejection: Rejection | null = null;
   const marks = createCitationMarks((number) => sources.get(number) !== undefined);
   const webRequests = { web_search_requests: 0, web_fetch_requests: 0 };
+  /** Uses by code and their results, which are not shown unless the code has to wait for the client. */
+  let unshown: ContentBlock[] = [];
 
   function begin(content: ContentBlock): OpenBlock {
     open = { content, isStarted: false, held: "" };
@@ -133,7 +139,25 @@ export function createEncoder({
     yield* end();
   }
 
-  function* addToolEvent(use: UseReference, event: ToolEvent): Generator<WireEvent> {
+  /** What code has had of a tool; with `excluded` it waits to see what becomes of the code. */
+  function* addNested(name: string, content: ContentBlock): Generator<WireEvent> {
+    if (excluded?.has(name)) unshown.push(content);
+    else yield* addWhole(content);
+  }
+
+  function* showNested(): Generator<WireEvent> {
+    for (const content of unshown.splice(0)) yield* addWhole(content);
+  }
+
+  function byCode(tool_id: string): Caller {
+    return { type: caller ?? "code_execution_20260120", tool_id };
+  }
+
+  function* addToolEvent(
+    use: UseReference,
+    event: ToolEvent,
+    callerId: string | undefined,
+  ): Generator<WireEvent> {
     switch (event.type) {
       case "execution":
       case "calls":
@@ -142,7 +166,11 @@ export function createEncoder({
         rejection = { errorCode: event.errorCode, message: event.message };
         return;
       case "result":
-        for (const block of toResultBlocks(use, event)) yield* addWhole(block);
+        for (const block of toResultBlocks(use, event)) {
+          if (callerId === undefined) yield* addWhole(block);
+          else yield* addNested(use.name, { ...block, caller: byCode(callerId) } as ContentBlock);
+        }
+        if (callerId === undefined) unshown = [];
         // A use that failed counts nothing.
         if (event.output !== null && isWebOutput(event.output)) {
           if (event.output.kind === "web_search") webRequests.web_search_requests += 1;
@@ -223,8 +251,14 @@ export function createEncoder({
         break;
       case "client-call": {
         const { id, name, input, callerId } = event;
-        const by = { type: caller ?? "code_execution_20260120", tool_id: callerId };
-        yield* addWhole({ type: "tool_use", id, name, input, caller: by });
+        yield* showNested();
+        yield* addWhole({ type: "tool_use", id, name, input, caller: byCode(callerId) });
+        break;
+      }
+      case "server-call": {
+        const { id, name, input, callerId } = event;
+        const use = { type: "server_tool_use" as const, id, name, input, caller: byCode(callerId) };
+        yield* addNested(name, use);
         break;
       }
       case "tool-use-delta":
@@ -235,7 +269,7 @@ export function createEncoder({
         yield* end();
         break;
       case "tool":
-        yield* addToolEvent({ id: event.toolUseId, name: event.name }, event.event);
+        yield* addToolEvent({ id: event.toolUseId, name: event.name }, event.event, event.callerId);
         break;
       case "turn-end":
         yield* end();

@@ -118,6 +118,8 @@ export type WebResult =
   | {
       type: "web_search_tool_result";
       tool_use_id: string;
+      /** There when code made the use. */
+      caller?: Caller;
       content:
         | {
             type: "web_search_result";
@@ -131,6 +133,7 @@ export type WebResult =
   | {
       type: "web_fetch_tool_result";
       tool_use_id: string;
+      caller?: Caller;
       content:
         | {
             type: "web_fetch_result";

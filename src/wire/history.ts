@@ -34,7 +34,7 @@ import type {
   WireNativeResult,
   WireToolResult,
 } from "./schema.ts";
-import type { Sources } from "../search/sources.ts";
+import { WEB_OUTPUT_NOTE, type Sources } from "../search/sources.ts";
 import { fromWebBlock } from "./web-blocks.ts";
 
 export interface History {
@@ -44,7 +44,7 @@ export interface History {
   pending: ToolUseBlock[];
   /** Results of the last message, by the id of their use. */
   answers: ReadonlyMap<string, CallAnswer>;
-  /** Server uses whose code has called tools. */
+  /** Server uses whose code has called the client's tools. */
   callers: ReadonlySet<string>;
 }
 
@@ -90,6 +90,8 @@ export function toHistory(
   /** Calls that code made, with the position of their message; null once they are answered. */
   const calls = new Map<string, number | null>();
   const callers = new Set<string>();
+  /** Server uses whose code has searched or fetched. */
+  const webCallers = new Set<string>();
   const answers = new Map<string, CallAnswer>();
   const serverUses: Use[] = [];
   const withServerUses = new Set<ModelMessage>();
@@ -187,9 +189,11 @@ export function toHistory(
       );
     }
     if (isMadeByCode(block)) {
+      const callerId = block.caller?.tool_id ?? "";
+      const isClients = block.type === "tool_use";
       // What code had of a server's tool is in its output.
-      calls.set(block.id, block.type === "tool_use" ? from : null);
-      if (block.caller?.tool_id) callers.add(block.caller.tool_id);
+      calls.set(block.id, isClients ? from : null);
+      if (callerId !== "") (isClients ? callers : webCallers).add(callerId);
       return;
     }
     const use: ToolUseBlock = {
@@ -276,9 +280,12 @@ export function toHistory(
   }
 
   function fillResults(): void {
-    for (const { result, parts } of uses.values()) {
+    for (const { block, result, parts } of uses.values()) {
       if (result === null || parts.length === 0) continue;
-      result.content = toModelContent(parts, resultCharacters);
+      const content = toModelContent(parts, resultCharacters);
+      result.content = webCallers.has(block.id)
+        ? [{ type: "text", text: WEB_OUTPUT_NOTE }, ...content]
+        : content;
       result.is_error = parts.some((part) => part.type === "text" && part.isError);
     }
   }

@@ -54,5 +54,5 @@ test("a chain of references as long as a request can make it ends in an answer",
 
 test("two tools that would be the same function", () => {
   const tools = [{ name: "get-rows" }, { name: "get_rows" }];
-  expect(() => refuseBesideCodeTools(tools, new Set(), null)).toThrow(/same function/);
+  expect(() => refuseBesideCodeTools(tools, null)).toThrow(/same function/);
 });

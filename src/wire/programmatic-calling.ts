@@ -1,6 +1,6 @@
 /**
- * Tools of the client that code may call: which of the declared ones they are, and what the Messages API
- * refuses beside them.
+ * Tools that code may call, the client's and the web tools: which of the declared ones they are, and what the
+ * Messages API refuses beside them.
  *
  * `allowed_callers` names the model (`direct`) and versions of the code execution tool. A version that has no
  * calls yet is taken for one that has: the names differ from client to client, the meaning does not.
@@ -16,13 +16,17 @@ export interface AllowedCallers {
   code: boolean;
 }
 
-export function readAllowedCallers(tool: WireTool, path: string): AllowedCallers {
-  const callers = tool.allowed_callers ?? ["direct"];
+export function readAllowedCallers(
+  tool: WireTool,
+  path: string,
+  fallback: readonly string[] = ["direct"],
+): AllowedCallers {
+  const callers = tool.allowed_callers ?? fallback;
   const unknown = callers.findIndex((caller) => caller !== "direct" && !CODE_CALLER.test(caller));
   if (unknown >= 0 || callers.length === 0) {
     throw new GatewayError(
       "invalid_request",
-      `${path}.allowed_callers${unknown >= 0 ? `.${unknown}` : ""}: Input should be 'direct' or 'code_execution_20260120'`,
+      `${path}.allowed_callers${unknown >= 0 ? `.${unknown}` : ""}: Input should be 'direct' or 'code_execution_20260120'${unknown >= 0 ? "" : ". Write one of them or both, or leave allowed_callers out"}`,
     );
   }
   const code = callers.some((caller) => caller !== "direct");
@@ -38,10 +42,22 @@ export function readAllowedCallers(tool: WireTool, path: string): AllowedCallers
   return { model: callers.includes("direct"), code };
 }
 
-/** What cannot stand beside tools that code calls. */
+/** Throws when the model is made to use a tool that only code may call. */
+export function refuseChoiceOf(
+  onlyForCode: ReadonlySet<string>,
+  choice: RequestBody["tool_choice"],
+): void {
+  if (choice?.type === "tool" && choice.name && onlyForCode.has(choice.name)) {
+    throw new GatewayError(
+      "invalid_request",
+      `tool_choice: Tool '${choice.name}' can only be called by code. Add "direct" to its \`allowed_callers\` or choose another tool.`,
+    );
+  }
+}
+
+/** What cannot stand beside tools of the client that code calls. */
 export function refuseBesideCodeTools(
   tools: readonly { name: string }[],
-  onlyForCode: ReadonlySet<string>,
   choice: RequestBody["tool_choice"],
 ): void {
   const functions = new Map<string, string>();
@@ -59,12 +75,6 @@ export function refuseBesideCodeTools(
     throw new GatewayError(
       "invalid_request",
       "tool_choice.disable_parallel_tool_use: true cannot be used with programmatic tool calling.",
-    );
-  }
-  if (choice?.type === "tool" && choice.name && onlyForCode.has(choice.name)) {
-    throw new GatewayError(
-      "invalid_request",
-      `tool_choice: Tool '${choice.name}' can only be called by code. Add "direct" to its \`allowed_callers\` or choose another tool.`,
     );
   }
 }

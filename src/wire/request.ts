@@ -17,7 +17,7 @@ import { RequestBody, type WireMessage } from "./schema.ts";
 import { createSources, type Sources } from "../search/sources.ts";
 import { parseTools, type DeclaredTools } from "./tool-declarations.ts";
 import { validate } from "./validation.ts";
-import type { WebTools } from "./web-tools.ts";
+import { webToolsOf, type WebTools } from "./web-tools.ts";
 
 export interface RequestOptions {
   /** Values of the `anthropic-beta` header. */
@@ -38,8 +38,10 @@ export interface MessagesRequest {
   turn: TurnRequest;
   stream: boolean;
   rendering: Rendering;
-  /** How code that calls the client's tools is named; null where there are none. */
+  /** How code that calls tools is named; null where there are none for it. */
   caller: CallerType | null;
+  /** Tools whose uses by code are not shown when the code has come to its end. */
+  excluded: ReadonlySet<string>;
   web: WebTools;
   /** What the conversation has found so far; searches of the turn are added. */
   sources: Sources;
@@ -91,6 +93,8 @@ export async function parseMessagesRequest(
       clientTools: tools.clientTools,
       codeTools: tools.codeTools,
       serverTools: tools.serverTools,
+      serverFunctions: tools.serverFunctions,
+      onlyFunctions: tools.onlyFunctions,
       serverToolMark: tools.serverToolMark,
       containerId,
       files: attachments.files,
@@ -100,7 +104,10 @@ export async function parseMessagesRequest(
     },
     stream: body.stream ?? false,
     rendering: tools.rendering,
-    caller: tools.codeTools.length > 0 ? tools.caller : null,
+    caller: tools.codeTools.length > 0 || tools.serverFunctions.length > 0 ? tools.caller : null,
+    excluded: new Set(
+      webToolsOf(tools.web).flatMap(({ name, isExcluded }) => (isExcluded ? name : [])),
+    ),
     web: tools.web,
     sources,
   };

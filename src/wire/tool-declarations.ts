@@ -12,9 +12,13 @@ import { codeExecution20260521 } from "./code-execution/20260521.ts";
 import { native } from "./code-execution/native.ts";
 import type { CodeExecutionVersion, Rendering } from "./code-execution/rendering.ts";
 import type { CallerType } from "./events.ts";
-import { readAllowedCallers, refuseBesideCodeTools } from "./programmatic-calling.ts";
+import {
+  readAllowedCallers,
+  refuseBesideCodeTools,
+  refuseChoiceOf,
+} from "./programmatic-calling.ts";
 import type { RequestBody, WireTool } from "./schema.ts";
-import { addWebTool, refuseOldCodeExecution, type WebTools } from "./web-tools.ts";
+import { addWebTool, refuseOldCodeExecution, webToolsOf, type WebTools } from "./web-tools.ts";
 
 /** Every version of the tool that is here. */
 export const VERSIONS: readonly CodeExecutionVersion[] = [
@@ -33,8 +37,14 @@ export interface DeclaredTools {
   clientTools: ModelTool[];
   /** Run by the client when code calls them; the model may use those that are client tools, too. */
   codeTools: ModelTool[];
+  /** How code that calls tools is named; null where no code can. */
   caller: CallerType | null;
+  /** Run by Curta. */
   serverTools: string[];
+  /** Those of them that code may call. */
+  serverFunctions: string[];
+  /** Those of them that only code is meant to call. */
+  onlyFunctions: string[];
   serverToolMark: { cache_control?: object };
   rendering: Rendering;
   web: WebTools;
@@ -50,6 +60,8 @@ export function parseTools(
     codeTools: [],
     caller: null,
     serverTools: [],
+    serverFunctions: [],
+    onlyFunctions: [],
     serverToolMark: {},
     rendering: native,
     web: { search: null, fetch: null, bringsCode: false },
@@ -89,9 +101,15 @@ export function parseTools(
     declared.serverTools.push(...codeExecution20260120.tools);
     declared.caller = codeExecution20260120.caller;
   }
-  if (declared.codeTools.length > 0) {
-    refuseBesideCodeTools(declared.codeTools, onlyForCode, choice);
-    if (declared.caller === null) declared.codeTools = withoutCode(declared, onlyForCode);
+  for (const { name, callers } of webToolsOf(declared.web)) {
+    if (callers.code) declared.serverFunctions.push(name);
+    if (callers.code && !callers.model) declared.onlyFunctions.push(name);
+  }
+  refuseChoiceOf(new Set([...onlyForCode, ...declared.onlyFunctions]), choice);
+  if (declared.codeTools.length > 0)
+    refuseBesideCodeTools([...declared.codeTools, ...named(declared.serverFunctions)], choice);
+  if (declared.codeTools.length > 0 || declared.serverFunctions.length > 0) {
+    if (declared.caller === null) leaveToModel(declared, onlyForCode);
     else if (!declared.serverTools.includes("code_execution"))
       declared.serverTools.unshift("code_execution");
   }
@@ -107,14 +125,21 @@ export function parseTools(
   return declared;
 }
 
+const named = (names: readonly string[]): { name: string }[] => names.map((name) => ({ name }));
+
 /** Without a code execution tool that can call them, tools are the model's or nobody's. */
-function withoutCode({ codeTools }: DeclaredTools, onlyForCode: ReadonlySet<string>): ModelTool[] {
-  const lost = codeTools.find((tool) => onlyForCode.has(tool.name));
-  if (lost === undefined) return [];
-  throw new GatewayError(
-    "invalid_request",
-    `tools: "${lost.name}" may only be called by code, but no code execution tool that can call it was provided. Add {"type": "code_execution_20260120", "name": "code_execution"}.`,
-  );
+function leaveToModel(declared: DeclaredTools, onlyForCode: ReadonlySet<string>): void {
+  const lost =
+    declared.codeTools.find((tool) => onlyForCode.has(tool.name))?.name ??
+    declared.onlyFunctions[0];
+  if (lost !== undefined) {
+    throw new GatewayError(
+      "invalid_request",
+      `tools: "${lost}" may only be called by code, but no code execution tool that can call it was provided. Add {"type": "code_execution_20260120", "name": "code_execution"}.`,
+    );
+  }
+  declared.codeTools = [];
+  declared.serverFunctions = [];
 }
 
 function toClientTool(tool: WireTool, path: string): ModelTool {

@@ -40,7 +40,7 @@ test("every parameter is read", async () => {
   ]);
   expect(turn.serverTools).toEqual(["code_execution", "web_search", "web_fetch"]);
   expect(rendering.name).toBe("lesson");
-  expect(web).toEqual({
+  expect(web).toMatchObject({
     search: {
       maxUses: 3,
       scope: {
@@ -68,7 +68,7 @@ test("nulls are as good as nothing", async () => {
       user_location: null,
     },
   ]);
-  expect(web.search).toEqual({
+  expect(web.search).toMatchObject({
     maxUses: null,
     scope: { allowedDomains: [], blockedDomains: [], location: null },
   });
@@ -84,7 +84,64 @@ test.each([NEWER, { ...NEWER, type: "web_search_20260318", response_inclusion: "
   },
 );
 
+const CODE = { type: "code_execution_20260120", name: "code_execution" };
+const FROM_CODE = ["code_execution_20260120"];
+
+test.each<[string, object, object[], string[], string[]]>([
+  ["an older search is the model's", SEARCH, [CODE], [], []],
+  ["a newer one is the code's", NEWER, [], ["web_search"], ["web_search"]],
+  [
+    "null is as good as nothing",
+    { ...NEWER, allowed_callers: null },
+    [],
+    ["web_search"],
+    ["web_search"],
+  ],
+  ["only the model", { ...NEWER, allowed_callers: ["direct"] }, [], [], []],
+  ["both", { ...NEWER, allowed_callers: ["direct", ...FROM_CODE] }, [], ["web_search"], []],
+  [
+    "code, of an older search",
+    { ...SEARCH, allowed_callers: FROM_CODE },
+    [CODE],
+    ["web_search"],
+    ["web_search"],
+  ],
+  ["strict changes nothing", { ...NEWER, strict: true }, [], ["web_search"], ["web_search"]],
+])("who may call: %s", async (_, tool, more, functions, only) => {
+  const { turn, caller } = await parse([tool, ...more]);
+  expect(turn).toMatchObject({ serverFunctions: functions, onlyFunctions: only });
+  expect(caller).toBe(functions.length > 0 ? "code_execution_20260120" : null);
+});
+
+test("response_inclusion says what is not shown", async () => {
+  const { excluded } = await parse([
+    { ...NEWER, type: "web_search_20260318", response_inclusion: "excluded" },
+    { ...FETCH, type: "web_fetch_20260318", response_inclusion: "full" },
+  ]);
+  expect([...excluded]).toEqual(["web_search"]);
+});
+
 test.each<[string, unknown[], string]>([
+  [
+    "a caller that there is not",
+    [{ ...NEWER, allowed_callers: ["direct", "bash"] }],
+    "tools.0.allowed_callers.1: Input should be 'direct' or 'code_execution_20260120'",
+  ],
+  [
+    "no caller at all",
+    [{ ...SEARCH, allowed_callers: [] }],
+    "tools.0.allowed_callers: Input should be 'direct' or 'code_execution_20260120'. Write one of them or both, or leave allowed_callers out",
+  ],
+  [
+    "only code, without code",
+    [{ ...SEARCH, allowed_callers: FROM_CODE }],
+    'tools: "web_search" may only be called by code, but no code execution tool that can call it was provided. Add {"type": "code_execution_20260120", "name": "code_execution"}.',
+  ],
+  [
+    "a client's tool of the same name in code",
+    [NEWER, { name: "web-search", input_schema: {}, allowed_callers: FROM_CODE }],
+    'tools: "web-search" and "web_search" would be the same function in code; rename one of them.',
+  ],
   [
     "both lists",
     [{ ...SEARCH, allowed_domains: ["a.org"], blocked_domains: ["b.org"] }],

@@ -1,24 +1,31 @@
 /**
  * The web tools of a request: which versions there are, and what their parameters may say.
  *
- * From `…_20260209` on, the hosted tools are called by code and bring code execution with them. Here the
- * model calls them itself in every version; with those versions code execution comes along, and what is
- * found lies in the workspace as a file, so that code can go through it.
+ * From `…_20260209` on, the tools are meant for code and bring code execution with them: without
+ * `allowed_callers` the model is told of them as functions of its code only. Before, they are the model's own.
  */
 import { z } from "zod";
 
 import { GatewayError } from "../errors.ts";
 import { findDomainProblem } from "../search/domains.ts";
 import type { SearchQuery } from "../search/engine.ts";
+import { readAllowedCallers, type AllowedCallers } from "./programmatic-calling.ts";
 import type { WireTool } from "./schema.ts";
 import { validate } from "./validation.ts";
 
-export interface WebSearchDeclaration {
+/** Who may call the tool, and what of the calls that code makes the client is shown. */
+interface Calling {
+  callers: AllowedCallers;
+  /** The blocks of such a call are left out once the code has ended. */
+  isExcluded: boolean;
+}
+
+export interface WebSearchDeclaration extends Calling {
   maxUses: number | null;
   scope: Omit<SearchQuery, "text">;
 }
 
-export interface WebFetchDeclaration {
+export interface WebFetchDeclaration extends Calling {
   maxUses: number | null;
   scope: Pick<SearchQuery, "allowedDomains" | "blockedDomains">;
   maxContentTokens: number | null;
@@ -44,7 +51,6 @@ const Parameters = z.looseObject({
   max_uses: z.int().min(1).nullish(),
   allowed_domains: domains,
   blocked_domains: domains,
-  allowed_callers: z.array(z.string()).nullish(),
   user_location: z
     .looseObject({
       type: z.literal("approximate"),
@@ -78,17 +84,33 @@ export function addWebTool(tool: WireTool, path: string, web: WebTools): string 
   const parameters = validateParameters(tool, path);
   const scope = toScope(parameters, path);
   const maxUses = parameters.max_uses ?? null;
-  if (version >= FIRST_WITH_CODE) web.bringsCode = true;
+  const isForCode = version >= FIRST_WITH_CODE;
+  if (isForCode) web.bringsCode = true;
+  const calling: Calling = {
+    // What a strict schema rules out is the client's to answer; these tools check their input here.
+    callers: readAllowedCallers(
+      { ...tool, strict: false },
+      path,
+      isForCode ? ["code_execution_20260120"] : ["direct"],
+    ),
+    isExcluded: parameters.response_inclusion === "excluded",
+  };
   if (kind === "web_search") {
-    web.search = { maxUses, scope: { ...scope, location: toLocation(parameters, path) } };
+    const location = toLocation(parameters, path);
+    web.search = { maxUses, scope: { ...scope, location }, ...calling };
   } else {
-    web.fetch = {
-      maxUses,
-      scope,
-      maxContentTokens: parameters.max_content_tokens ?? null,
-    };
+    const maxContentTokens = parameters.max_content_tokens ?? null;
+    web.fetch = { maxUses, scope, maxContentTokens, ...calling };
   }
   return kind;
+}
+
+/** The declared web tools by name. */
+export function webToolsOf({ search, fetch }: WebTools): ({ name: string } & Calling)[] {
+  return [
+    ...(search === null ? [] : [{ name: "web_search", ...search }]),
+    ...(fetch === null ? [] : [{ name: "web_fetch", ...fetch }]),
+  ];
 }
 
 /** Throws when an older code execution stands beside a web tool that needs a newer one. */

@@ -17,10 +17,15 @@ export const SEARCH_TOOL = "web_search";
 const SEARCH =
   /\b(search\w*|look (?:it |this |that |them )?up|browse|google|on the (?:web|internet)|online|today\w*|latest|newest|current(?:ly)?|recent(?:ly)?|news|right now|this (?:week|month|year)|busca\w*|recherche\w*|such(?:e|en)|heute|hoy|aujourd'hui)\b|搜索|查找|今天|検索|今日|검색|오늘|найди|поиск|сегодня|ابحث|اليوم|खोज|आज/iu;
 
-export function wantsSearch({ tools, toolChoice }: ModelRequest, exchange: Exchange): boolean {
+export function wantsSearch(request: ModelRequest, exchange: Exchange): boolean {
+  const { tools, codeTools = [], toolChoice } = request;
   if (exchange.searches.length > 0 || exchange.steps.length > 0 || exchange.answer !== "")
     return false;
-  if (!tools.some(({ name }) => name === SEARCH_TOOL) || toolChoice?.type === "none") return false;
+  if (
+    ![...tools, ...codeTools].some(({ name }) => name === SEARCH_TOOL) ||
+    toolChoice?.type === "none"
+  )
+    return false;
   if (toolChoice?.type === "tool") return toolChoice.name === SEARCH_TOOL;
   return SEARCH.test(exchange.request);
 }
