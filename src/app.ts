@@ -9,6 +9,7 @@ import { Hono } from "hono";
 
 import { createKeyCheck, requireKey } from "./http/auth.ts";
 import { toErrorResponse, toGatewayError } from "./http/error-response.ts";
+import { boundBodies } from "./http/body-room.ts";
 import { countInFlight } from "./http/in-flight.ts";
 import { loopbackOnly } from "./http/loopback.ts";
 import { ownOriginOnly } from "./http/origin.ts";
@@ -35,6 +36,7 @@ export function createApp(services: Services): App {
   hono.use(ownOriginOnly(checkKey));
   hono.use("/v1/*", requireKey(checkKey));
   hono.use("/v1/*", countInFlight(services.inFlight, MAX_REQUESTS));
+  hono.use("/v1/*", boundBodies(config));
 
   const routes = createRoutes(services, checkKey);
   for (const { method, path, handler } of routes) hono.on(method, path, handler);

@@ -137,6 +137,11 @@ const SETTINGS = {
     why: "One attachment; the whole request is bounded by requestMb anyway.",
   },
   requestMb: { schema: positive, fallback: 32, why: "As the Messages API." },
+  bodiesMb: {
+    schema: positive,
+    fallback: 1024,
+    why: "Bodies of all requests under way, held in the server's memory; one alone is always let in.",
+  },
   uploadMb: {
     schema: positive,
     fallback: 200,
