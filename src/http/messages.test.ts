@@ -141,6 +141,7 @@ const LESSON_CONTENT = [
     id: expect.stringMatching(/^srvtoolu_01\w{22}$/),
     name: "code_execution",
     input: { code: "show()" },
+    caller: { type: "direct" },
   },
   {
     type: "code_execution_result",

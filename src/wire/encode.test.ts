@@ -104,6 +104,7 @@ test("the events of a streamed turn", async () => {
         id: "srvtoolu_1",
         name: "code_execution",
         input: {},
+        caller: { type: "direct" },
       },
     },
     {
@@ -180,7 +181,13 @@ test("the events of a streamed turn", async () => {
 test("the native rendering has one result with ids", async () => {
   const { content } = await collect([START, ...use(['{"code":"1"}']), result(OUTPUT), END], native);
   expect(content).toEqual([
-    { type: "server_tool_use", id: "srvtoolu_1", name: "code_execution", input: { code: "1" } },
+    {
+      type: "server_tool_use",
+      id: "srvtoolu_1",
+      name: "code_execution",
+      input: { code: "1" },
+      caller: { type: "direct" },
+    },
     {
       type: "code_execution_tool_result",
       tool_use_id: "srvtoolu_1",

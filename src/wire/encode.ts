@@ -243,9 +243,7 @@ export function createEncoder({
             id: event.id,
             name: event.name,
             input: {},
-            ...(caller !== null && (!event.serverTool || event.name === "code_execution")
-              ? { caller: { type: "direct" } }
-              : {}),
+            caller: { type: "direct" },
           }),
         );
         break;

@@ -85,8 +85,8 @@ export interface UseContent {
   id: string;
   name: string;
   input: Record<string, unknown>;
-  /** Where code can call tools: whether it was the model or the code. */
-  caller?: Caller;
+  /** Whether the model or code called. Typed clients, such as the Java SDK, need it in each use. */
+  caller: Caller;
 }
 
 export interface LessonResult {
@@ -118,8 +118,7 @@ export type WebResult =
   | {
       type: "web_search_tool_result";
       tool_use_id: string;
-      /** There when code made the use. */
-      caller?: Caller;
+      caller: Caller;
       content:
         | {
             type: "web_search_result";
@@ -133,7 +132,7 @@ export type WebResult =
   | {
       type: "web_fetch_tool_result";
       tool_use_id: string;
-      caller?: Caller;
+      caller: Caller;
       content:
         | {
             type: "web_fetch_result";

@@ -9,6 +9,9 @@ import type { Rejection } from "./code-execution/rendering.ts";
 import type { CitationContent, WebResult } from "./events.ts";
 import type { WireNativeResult } from "./schema.ts";
 
+/** The model's own use; where code made it, `encode.ts` says so instead. */
+const DIRECT = { type: "direct" } as const;
+
 export function isWebOutput(output: ToolOutput): output is WebOutput {
   return output.kind.startsWith("web_");
 }
@@ -23,6 +26,7 @@ export function toWebBlock(toolUseId: string, output: WebOutput): WebResult {
       return {
         type: "web_search_tool_result",
         tool_use_id: toolUseId,
+        caller: DIRECT,
         content: output.results.map(({ url, title, text, pageAge }) => ({
           type: "web_search_result",
           url,
@@ -38,6 +42,7 @@ export function toWebBlock(toolUseId: string, output: WebOutput): WebResult {
       return {
         type: "web_fetch_tool_result",
         tool_use_id: toolUseId,
+        caller: DIRECT,
         content: {
           type: "web_fetch_result",
           url,
@@ -65,11 +70,13 @@ export function toWebErrorBlock(
     ? {
         type: "web_search_tool_result",
         tool_use_id: toolUseId,
+        caller: DIRECT,
         content: { type: "web_search_tool_result_error", error_code: errorCode },
       }
     : {
         type: "web_fetch_tool_result",
         tool_use_id: toolUseId,
+        caller: DIRECT,
         content: { type: "web_fetch_tool_result_error", error_code: errorCode },
       };
 }

@@ -133,6 +133,7 @@ test("create: block by block as the lesson shows it, with ids, usage and stop re
     id: expect.stringMatching(/^srvtoolu_\w+$/),
     name: "code_execution",
     input: { code: DRAW },
+    caller: { type: "direct" },
   });
   const { id } = use as unknown as { id: string };
   expect(printed).toEqual({
