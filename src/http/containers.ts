@@ -6,10 +6,11 @@ import { readJson } from "./request-body.ts";
 import { toErrorAnswer } from "../wire/errors.ts";
 import { toGatewayError } from "./error-response.ts";
 import {
-  collectExecution,
+  collectExecutionJson,
   createExecuteSchema,
   runExecution,
   toExecuteOptions,
+  withTexts,
 } from "./execution.ts";
 import { streamExecution } from "./execution-stream.ts";
 import type { AppHandler, Services } from "./services.ts";
@@ -64,17 +65,15 @@ export function executeInContainer(services: Services): AppHandler {
     const container = await containers.get(context.req.param("id")!);
     const options = toExecuteOptions(body);
     if (!body.stream) {
-      const execution = await collectExecution(
+      const json = await collectExecutionJson(
         runExecution(container, options, services, context.req.raw.signal),
       );
-      return new Response(JSON.stringify(execution), {
-        headers: { "content-type": "application/json" },
-      });
+      return new Response(json, { headers: { "content-type": "application/json" } });
     }
     const abort = new AbortController();
     const signal = AbortSignal.any([context.req.raw.signal, abort.signal]);
     const requestId = context.get("requestId");
-    return streamExecution(runExecution(container, options, services, signal), {
+    return streamExecution(withTexts(runExecution(container, options, services, signal)), {
       abort,
       toEnvelope: (error) => toErrorAnswer(toGatewayError(error, log, requestId), requestId).body,
       pingMs: config.pingSeconds * 1000,

@@ -3,13 +3,13 @@ import { expect, test } from "vitest";
 import { GatewayError } from "../errors.ts";
 import { toErrorAnswer } from "../wire/errors.ts";
 import { streamExecution } from "./execution-stream.ts";
-import type { ExecutionPart } from "./execution.ts";
+import type { WholePart } from "./execution.ts";
 
-const stdout: ExecutionPart = { event: "stdout", data: { type: "stdout", text: "x" } };
+const stdout: WholePart = { event: "stdout", data: { type: "stdout", text: "x" } };
 
 test("a silent program's stream has pings, and an error is its last event", async () => {
   const program = Promise.withResolvers<void>();
-  async function* parts(): AsyncGenerator<ExecutionPart, void, void> {
+  async function* parts(): AsyncGenerator<WholePart, void, void> {
     yield stdout;
     await program.promise;
     throw new GatewayError("overloaded", "Too much.");
@@ -25,7 +25,7 @@ test("a silent program's stream has pings, and an error is its last event", asyn
 
 test("a program waits for its reader, and a reader that takes nothing is given up", async () => {
   let produced = 0;
-  async function* parts(): AsyncGenerator<ExecutionPart, void, void> {
+  async function* parts(): AsyncGenerator<WholePart, void, void> {
     for (; ; produced += 1) yield stdout;
   }
   const { reader, abort } = start(parts(), { pingMs: 60_000, stallMs: 20 });
@@ -36,7 +36,7 @@ test("a program waits for its reader, and a reader that takes nothing is given u
 });
 
 function start(
-  parts: AsyncGenerator<ExecutionPart, void, void>,
+  parts: AsyncGenerator<WholePart, void, void>,
   options: { pingMs: number; stallMs: number },
 ) {
   const abort = new AbortController();

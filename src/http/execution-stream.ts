@@ -8,7 +8,7 @@
  * envelope.
  */
 import type { WireError } from "../wire/events.ts";
-import type { ExecutionPart } from "./execution.ts";
+import type { WholePart } from "./execution.ts";
 
 export interface ExecutionStreamOptions {
   abort: AbortController;
@@ -18,7 +18,7 @@ export interface ExecutionStreamOptions {
 }
 
 export function streamExecution(
-  parts: AsyncGenerator<ExecutionPart, void, void>,
+  parts: AsyncGenerator<WholePart, void, void>,
   options: ExecutionStreamOptions,
 ): Response {
   const { abort, toEnvelope, pingMs, stallMs } = options;

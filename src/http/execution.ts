@@ -1,6 +1,9 @@
 /**
  * One execution as the direct API shows it: the sandbox's events with files stored, and the object
- * that `done` carries. The answer without streaming is the same stream, of which only `done` is kept.
+ * that `done` carries. The answer without streaming is the same stream, folded.
+ *
+ * Only the fold has what was printed in one piece. An answer's JSON is made while the code runs on, a piece at a
+ * time as they come: escaping ten megabytes afterwards costs half as much as the cell that prints them.
  */
 import { z } from "zod";
 
@@ -44,7 +47,15 @@ export type ExecutionPart =
   | { event: "stdout" | "stderr"; data: { type: "stdout" | "stderr"; text: string } }
   | { event: "output"; data: DisplayOutput }
   | { event: "file"; data: ExecutionFile }
+  | { event: "done"; data: ExecutionEnd };
+
+/** As a stream shows it: its end has everything. */
+export type WholePart =
+  | Exclude<ExecutionPart, { event: "done" }>
   | { event: "done"; data: Execution };
+
+/** An execution without what it printed. */
+export type ExecutionEnd = Omit<Execution, "stdout" | "stderr">;
 
 export type ExecuteRequest = z.output<ReturnType<typeof createExecuteSchema>>;
 
@@ -90,8 +101,6 @@ export async function* runExecution(
   { files, ledger }: ExecutionStores,
   signal: AbortSignal,
 ): AsyncGenerator<ExecutionPart, void, void> {
-  const stdout: string[] = [];
-  const stderr: string[] = [];
   const outputs: DisplayOutput[] = [];
   const stored: ExecutionFile[] = [];
   const notStored: string[] = [];
@@ -101,7 +110,6 @@ export async function* runExecution(
       case "stdout":
       case "stderr":
         bytesOut += Buffer.byteLength(event.text);
-        (event.type === "stdout" ? stdout : stderr).push(event.text);
         yield { event: event.type, data: event };
         break;
       case "output":
@@ -130,12 +138,10 @@ export async function* runExecution(
         break;
       case "done": {
         const { status, return_code, error, usage, truncated, notice } = event;
-        const data: Execution = {
+        const data: ExecutionEnd = {
           type: "execution",
           id: newId("exec"),
           status,
-          stdout: stdout.join(""),
-          stderr: stderr.join(""),
           return_code,
           outputs,
           error,
@@ -154,8 +160,47 @@ export async function* runExecution(
   throw new Error("The execution ended without its last event.");
 }
 
+/** The same parts, the last of them with what was printed. */
+export async function* withTexts(
+  parts: AsyncIterable<ExecutionPart>,
+): AsyncGenerator<WholePart, void, void> {
+  const texts = { stdout: [] as string[], stderr: [] as string[] };
+  for await (const part of parts) {
+    if (part.event !== "done") {
+      if (part.event === "stdout" || part.event === "stderr")
+        texts[part.event].push(part.data.text);
+      yield part;
+      continue;
+    }
+    const { type, id, status, ...rest } = part.data;
+    const [stdout, stderr] = [texts.stdout.join(""), texts.stderr.join("")];
+    yield { event: "done", data: { type, id, status, stdout, stderr, ...rest } };
+  }
+}
+
 export async function collectExecution(parts: AsyncIterable<ExecutionPart>): Promise<Execution> {
-  for await (const part of parts) if (part.event === "done") return part.data;
+  for await (const part of withTexts(parts)) if (part.event === "done") return part.data;
+  throw new Error("The execution ended without its last event.");
+}
+
+/** The JSON of what `collectExecution` gives. */
+export async function collectExecutionJson(
+  parts: AsyncIterable<ExecutionPart>,
+): Promise<Buffer<ArrayBuffer>> {
+  const escaped = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
+  for await (const part of parts) {
+    if (part.event === "stdout" || part.event === "stderr")
+      escaped[part.event].push(Buffer.from(JSON.stringify(part.data.text)).subarray(1, -1));
+    if (part.event !== "done") continue;
+    const { type, id, status, ...rest } = part.data;
+    return Buffer.concat([
+      Buffer.from(`${JSON.stringify({ type, id, status }).slice(0, -1)},"stdout":"`),
+      ...escaped.stdout,
+      Buffer.from('","stderr":"'),
+      ...escaped.stderr,
+      Buffer.from(`",${JSON.stringify(rest).slice(1)}`),
+    ]);
+  }
   throw new Error("The execution ended without its last event.");
 }
 

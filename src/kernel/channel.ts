@@ -130,11 +130,16 @@ export class FrameReader {
   #findToken(chunk: Buffer): number | null {
     const token = this.#token;
     if (token === null) return null;
-    const window = Buffer.concat([this.#tail, chunk]);
-    const found = window.lastIndexOf(token);
-    const start = found < 0 ? null : found + token.length - this.#tail.length;
-    this.#tail = Buffer.from(window.subarray(-(token.length - 1)));
-    return start;
+    const length = token.length - 1;
+    const before = this.#tail.length;
+    // The end of the earlier chunks and the beginning of this one, so that a large chunk is not copied.
+    const seam = Buffer.concat([this.#tail, chunk.subarray(0, length)]);
+    const end = chunk.length > length ? chunk.subarray(-length) : seam;
+    this.#tail = Buffer.from(end.subarray(-length));
+    const inside = chunk.lastIndexOf(token);
+    if (inside >= 0) return inside + token.length;
+    const across = seam.lastIndexOf(token);
+    return across < 0 ? null : across + token.length - before;
   }
 
   #restartFrom(rest: Buffer): void {

@@ -77,6 +77,8 @@ export interface Session {
 
 /** All displays of one cell together, counted in displays of the largest size. */
 const DISPLAYS_TOTAL = 4;
+/** Text that is passed on as one: strings larger than this are costly to make and to move. */
+const TEXT_BYTES = 1 << 16;
 /** After this an answer is most likely not to come soon, so what is printed is sent on as it comes. */
 const WATCH_AFTER_MS = 60;
 /** However little is left, code that has got its answers can do something with them. */
@@ -463,8 +465,14 @@ export function createSession(
     const taken = cell.cut[index] ? 0 : cell.share.take(fresh.length);
     cell.cut[index] ||= taken < fresh.length;
     cell.truncated ||= cell.cut[index];
-    const text = cell.decoders[index]!.write(fresh.subarray(0, taken));
-    emitText(cell, index, text);
+    // Of stderr a crash's report is found in one piece.
+    const piece = stream === 1 ? TEXT_BYTES : fresh.length;
+    for (let start = 0; start < taken; start += piece) {
+      const text = cell.decoders[index]!.write(
+        fresh.subarray(start, Math.min(start + piece, taken)),
+      );
+      emitText(cell, index, text);
+    }
   }
 
   function onDisplay(event: Extract<KernelEvent, { type: "display" }>): void {
