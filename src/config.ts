@@ -177,6 +177,31 @@ const SETTINGS = {
     fallback: 10240,
     why: "Files of all containers on disk, from which a container comes back after a restart. 0: none.",
   },
+  replay: {
+    schema: z.enum(["no", "yes"]),
+    fallback: "no",
+    why: "yes: an interpreter that had to be started anew runs the container's cells again first. A call can ask for it, too.",
+  },
+  replayCells: {
+    schema: atLeastZero,
+    fallback: 500,
+    why: "Cells of one container whose code is kept for that; the first ones go first. 0: no code is kept.",
+  },
+  replayKb: {
+    schema: positive,
+    fallback: 1024,
+    why: "Code of one container that is kept.",
+  },
+  replayTotalMb: {
+    schema: positive,
+    fallback: 256,
+    why: "Code of all containers that is kept, in the database.",
+  },
+  replaySeconds: {
+    schema: positive,
+    fallback: 60,
+    why: "Running a container's cells again; whoever asked for it waits so long at most.",
+  },
   checkpoints: {
     schema: positive.max(16),
     fallback: 8,

@@ -234,6 +234,8 @@ class Keeper:
             workspace.write(header["path"], payload)
         elif operation == "edit":
             return {"existed": workspace.edit(header["path"], payload)}, b""
+        elif operation == "remove":
+            workspace.remove(header["path"])
         elif operation == "get":
             return {}, workspace.read(header["path"], header["max"])
         elif operation == "look":

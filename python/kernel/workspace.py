@@ -49,6 +49,22 @@ def edit(path: str, data: bytes | bytearray) -> bool:
     return write_beneath(*locate(path), path, data)
 
 
+def remove(path: str) -> None:
+    """Remove a file, or a link, of the workspace. Raises Refused."""
+    *folders, name = split(path)
+    root = os.open(WORKSPACE, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        folder = open_beneath(root, "/".join(folders) or ".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC, 0)
+        try:
+            os.unlink(name, dir_fd=folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        raise refusal(error, path) from error
+    finally:
+        os.close(root)
+
+
 def write_beneath(place: str, parts: list[str], path: str, data: bytes | bytearray) -> bool:
     root = os.open(place, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     existed = True

@@ -39,7 +39,11 @@ class Workspace(unittest.TestCase):
             "y/" * 600 + "z",
         ):
             with self.subTest(path=path[:40]):
-                for act in (lambda p=path: workspace.write(p, b"x"), lambda p=path: workspace.read(p, 10)):
+                for act in (
+                    lambda p=path: workspace.write(p, b"x"),
+                    lambda p=path: workspace.read(p, 10),
+                    lambda p=path: workspace.remove(p),
+                ):
                     with self.assertRaises(workspace.Refused) as caught:
                         act()
                     self.assertEqual(caught.exception.code, "invalid")
@@ -74,6 +78,20 @@ class Workspace(unittest.TestCase):
         with self.assertRaises(workspace.Refused) as caught:
             workspace.read("a/b/ü 名.csv", 0)
         self.assertEqual(caught.exception.code, "too_large")
+
+    def test_removing_takes_the_file_or_the_link_and_nothing_behind_it(self) -> None:
+        workspace.write("a/b", b"x")
+        workspace.remove("a/b")
+        os.symlink(self.outside + "/secret", self.root + "/link")
+        workspace.remove("link")
+        self.assertEqual(os.listdir(self.root), ["a"])
+        os.symlink(self.outside, self.root + "/folder")
+        for path, code in (("folder/secret", "invalid"), ("a", "not_found"), ("a/b", "not_found")):
+            with self.subTest(path=path), self.assertRaises(workspace.Refused) as caught:
+                workspace.remove(path)
+            self.assertEqual(caught.exception.code, code)
+        with open(self.outside + "/secret") as file:
+            self.assertEqual(file.read(), "secret")
 
     def test_a_listing_is_bounded_in_bytes(self) -> None:
         for number in range(2000):

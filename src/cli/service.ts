@@ -25,6 +25,7 @@ import { openDatabase } from "../store/database.ts";
 import { openFilesStore } from "../store/files.ts";
 import type { FilesStore } from "../store/files.ts";
 import { openKeptContainers } from "../store/kept-containers.ts";
+import { openJournal } from "../store/journal.ts";
 import { openLedger } from "../store/ledger.ts";
 import type { Logger } from "../telemetry/log.ts";
 import type { FileStore } from "../tools/tool.ts";
@@ -59,7 +60,17 @@ export async function startService(
   const kept =
     config.keptFilesMb === 0
       ? null
-      : openKeptContainers(database, config.data, config.keptFilesMb * 1024 * 1024);
+      : {
+          containers: openKeptContainers(database, config.data, config.keptFilesMb * 1024 * 1024),
+          journal:
+            config.replayCells === 0
+              ? null
+              : openJournal(database, {
+                  cells: config.replayCells,
+                  bytes: config.replayKb * 1024,
+                  totalBytes: config.replayTotalMb * 1024 * 1024,
+                }),
+        };
   const web = createSearchService(config);
   started.defer(() => web.close());
   signal.throwIfAborted();

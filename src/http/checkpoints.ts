@@ -53,7 +53,7 @@ export function deleteCheckpoint({ containers }: Services): AppHandler {
 /** Runs every cell from the present state. `keep: "first_ok"` goes on from the first that ended well. */
 export function branchContainer(services: Services): AppHandler {
   const { containers, config } = services;
-  const cell = createExecuteSchema(config).omit({ stream: true });
+  const cell = createExecuteSchema(config).omit({ stream: true, replay: true });
   const schema = z.strictObject({
     cells: z
       .array(cell, { error: "required: a list of cells" })

@@ -77,6 +77,7 @@ export function createExecuteSchema(config: Pick<Config, "timeoutSeconds" | "cod
       .max(config.timeoutSeconds, timeout)
       .default(config.timeoutSeconds),
     stream: z.boolean({ error: "must be true or false" }).default(false),
+    replay: z.boolean({ error: "must be true or false" }).optional(),
   });
 }
 
@@ -86,6 +87,7 @@ export function toExecuteOptions(request: ExecuteRequest): ExecuteOptions {
     language: request.language,
     timeoutMs: request.timeout * 1000,
     live: request.stream,
+    replay: request.replay,
   };
 }
 

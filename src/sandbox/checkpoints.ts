@@ -9,7 +9,6 @@
 import { randomBytes } from "node:crypto";
 
 import { GatewayError } from "../errors.ts";
-import type { Keeper } from "./keeper.ts";
 import type { Checkpoint, ContainerHistory } from "./sandbox.ts";
 import type { Session } from "./session.ts";
 
@@ -30,12 +29,7 @@ export interface Checkpoints extends Omit<ContainerHistory, "branch"> {
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
-export function createCheckpoints(
-  keeper: Keeper,
-  session: Session,
-  most: number,
-  now: () => number,
-): Checkpoints {
+export function createCheckpoints(session: Session, most: number, now: () => number): Checkpoints {
   const named = new Map<string, Checkpoint>();
   let branched: Branch | null = null;
 
@@ -65,7 +59,7 @@ export function createCheckpoints(
     async delete(name) {
       require(name);
       named.delete(name);
-      await keeper.request("unmark", { name: `c:${name}` });
+      await session.unmark(`c:${name}`);
     },
     async branch<Result>(count: number, run: (index: number) => Promise<Result>) {
       await forget(branched);
@@ -84,7 +78,7 @@ export function createCheckpoints(
         branched = null;
         throw error;
       }
-      await keeper.request("unmark", { name: stateOf(branch, "base") });
+      await session.unmark(stateOf(branch, "base"));
       return [branch, results];
     },
     async keep(id, index) {
@@ -113,7 +107,7 @@ export function createCheckpoints(
   async function forget(branch: Branch | null): Promise<void> {
     if (branch === null) return;
     for (const state of ["base", ...Array.from({ length: branch.count }, (_, index) => index)])
-      await keeper.request("unmark", { name: stateOf(branch, state) });
+      await session.unmark(stateOf(branch, state));
   }
 }
 

@@ -6,10 +6,9 @@
  * as it has been idle for a minute; otherwise the caller is told to come back. A container that nobody has
  * used for `parkSeconds` is parked: it makes do with less memory, and the next call wakes it.
  *
- * What outlives a sandbox is kept on disk (`KeptContainers`): a record of each container, and the files of its
- * workspace, brought there within a second or so after each call, while nobody waits for it. A sandbox that ends
- * (it made room, it or the zygote died, the server was restarted or killed) takes the variables along. The
- * container stays: its next call gets a fresh sandbox under the same id, with the files, and is told so.
+ * What outlives a sandbox is kept on disk (`keeping.ts`). A sandbox that ends (it made room, it or the zygote died,
+ * the server was restarted or killed) takes the variables along. The container stays: its next call gets a fresh
+ * sandbox under the same id, with the files, and is told so; or the cells are run again before it, where it asks.
  */
 import { randomBytes } from "node:crypto";
 
@@ -17,9 +16,9 @@ import type { Config } from "../config.ts";
 import { GatewayError } from "../errors.ts";
 import { createCheckpoints, type Checkpoints } from "./checkpoints.ts";
 import { runCommand } from "./command.ts";
-import type { ContainerRecord, KeptContainers } from "../store/kept-containers.ts";
+import type { ContainerRecord } from "../store/kept-containers.ts";
 import type { Keeper } from "./keeper.ts";
-import { bringFilesBack, keepFiles } from "./kept-files.ts";
+import { createKeeping, type Keeping, type KeptStores } from "./keeping.ts";
 import type { Pool, Sandbox } from "./pool.ts";
 import type {
   Container,
@@ -28,6 +27,7 @@ import type {
   Containers,
   ExecuteOptions,
   ExecutionEvent,
+  ExecutionStatus,
   Place,
   WorkspaceFile,
 } from "./sandbox.ts";
@@ -35,11 +35,9 @@ import type { SessionLimits } from "./session.ts";
 
 const SWEEP_MS = 15_000;
 const EVICT_AFTER_IDLE_MS = 60_000;
-/** From a call to the keeping of its files. Calls that follow meanwhile are served by the same look at them. */
-const KEEP_AFTER_MS = 500;
 /** A server that ends waits so long for the files of the last calls. */
 const LAST_KEEP_MS = 5000;
-const LOST_NAMED_MAX = 10;
+const WAKE_ATTEMPTS = 3;
 
 interface Entry {
   id: string;
@@ -47,15 +45,10 @@ interface Entry {
   lastUsedMs: number;
   /** Null until the first use of a container that an earlier server has left. */
   sandbox: Sandbox | null;
-  /** A fresh sandbox is being made for it. */
+  /** A fresh sandbox is being made for it, or its interpreter rebuilt. */
   waking: Promise<Sandbox> | null;
-  /** What the next execution has to say of what happened since the last one. */
-  news: string | null;
-  /** Its last use as it stands on disk. */
-  touchedMs: number;
-  keepTimer: NodeJS.Timeout | null;
-  /** The last keeping of its files that was begun. */
-  keeping: Promise<void>;
+  /** Null where containers end with their sandbox. */
+  keeping: Keeping | null;
   /** The end of the call that runs or waits last; calls queue behind it. */
   tail: Promise<void>;
   waiting: number;
@@ -74,7 +67,7 @@ export function createContainers(
   pool: Pool,
   config: Config,
   limits: SessionLimits,
-  kept: KeptContainers | null,
+  kept: KeptStores | null,
   now: () => number = Date.now,
 ): Containers {
   const entries = new Map<string, Entry>();
@@ -92,7 +85,7 @@ export function createContainers(
       const sandbox = await pool.take();
       const id = `container_01${randomBytes(12).toString("base64url").replaceAll(/[-_]/g, "x")}${randomBytes(5).toString("hex")}`;
       const at = now();
-      kept?.add(id, at);
+      kept?.containers.add(id, at);
       return add(id, at, sandbox).container;
     },
     async get(id) {
@@ -100,7 +93,7 @@ export function createContainers(
     },
     list() {
       sweep();
-      const asleep = (kept?.list() ?? []).filter(({ id }) => !entries.has(id));
+      const asleep = (kept?.containers.list() ?? []).filter(({ id }) => !entries.has(id));
       const live = [...entries.values()].map((entry) => entry.container);
       return [...live, ...asleep.map(toInfo)];
     },
@@ -115,17 +108,19 @@ export function createContainers(
     },
   };
 
-  function add(id: string, createdMs: number, sandbox: Sandbox | null): Entry {
+  function add(
+    id: string,
+    createdMs: number,
+    sandbox: Sandbox | null,
+    usedMs: number = createdMs,
+  ): Entry {
     const entry: Entry = {
       id,
       createdAt: new Date(createdMs),
-      lastUsedMs: now(),
+      lastUsedMs: usedMs,
       sandbox,
       waking: null,
-      news: null,
-      touchedMs: now(),
-      keepTimer: null,
-      keeping: Promise.resolve(),
+      keeping: null,
       tail: Promise.resolve(),
       waiting: 0,
       parked: false,
@@ -151,6 +146,12 @@ export function createContainers(
           (await write(entry, "edit", path, bytes)).fields.existed === true,
       },
     };
+    if (kept !== null) {
+      const { replaySeconds } = config;
+      const present = () => (entries.get(id) === entry && isAlive(entry) ? entry.sandbox : null);
+      const lastUsedMs = () => entry.lastUsedMs;
+      entry.keeping = createKeeping(kept, { id, lastUsedMs, limits, replaySeconds, present });
+    }
     entries.set(id, entry);
     return entry;
   }
@@ -176,20 +177,19 @@ export function createContainers(
     signal: AbortSignal,
   ): AsyncGenerator<ExecutionEvent> {
     entry.parked = false;
-    for await (const event of start(entry, await sandboxOf(entry), options, release, signal)) {
-      if (event.type !== "done" || entry.news === null) {
+    for await (const event of start(entry, options, release, signal)) {
+      if (event.type !== "done") {
         yield event;
         continue;
       }
-      const notice = [entry.news, event.notice].filter(Boolean).join(" ");
-      entry.news = null;
-      yield { ...event, notice };
+      const news = entry.keeping?.takeNews();
+      yield { ...event, notice: [news, event.notice].filter(Boolean).join(" ") || null };
     }
   }
 
   function leave(entry: Entry, release: () => void): void {
     entry.lastUsedMs = now();
-    keepSoon(entry);
+    entry.keeping?.soon();
     release();
     if (kept === null && !isAlive(entry)) remove(entry);
   }
@@ -203,19 +203,28 @@ export function createContainers(
       const entry = find();
       const release = await enter(entry, signal);
       try {
-        return await work(checkpointsOf(entry, await sandboxOf(entry)), entry, release);
+        const sandbox = await rebuiltSandboxOf(entry, undefined, signal);
+        return await work(checkpointsOf(entry, sandbox), entry, release);
       } finally {
         leave(entry, release);
       }
     }
+    /** Of what may end in another state than it began in. */
+    const moving: typeof inside = (signal, work) =>
+      inside(signal, async (checkpoints, entry, release) => {
+        const result = await work(checkpoints, entry, release);
+        if (entry.sandbox !== null)
+          entry.keeping?.journal?.moveTo(entry.sandbox.session.cells.standing);
+        return result;
+      });
     return {
       create: (name) => inside(never, (checkpoints) => checkpoints.create(name)),
       list: () => find().checkpoints?.of.list() ?? [],
-      restore: (name) => inside(never, (checkpoints) => checkpoints.restore(name)),
+      restore: (name) => moving(never, (checkpoints) => checkpoints.restore(name)),
       delete: (name) => inside(never, (checkpoints) => checkpoints.delete(name)),
-      keep: (id, index) => inside(never, (checkpoints) => checkpoints.keep(id, index)),
+      keep: (id, index) => moving(never, (checkpoints) => checkpoints.keep(id, index)),
       branch: (count, run, signal) =>
-        inside(signal, async (checkpoints, entry, release) => {
+        moving(signal, async (checkpoints, entry, release) => {
           const executeHere: Container["execute"] = (options, own) =>
             executeInside(entry, options, release, own);
           const [branch, results] = await checkpoints.branch(count, (index) =>
@@ -228,8 +237,8 @@ export function createContainers(
 
   function checkpointsOf(entry: Entry, sandbox: Sandbox): Checkpoints {
     if (entry.checkpoints?.sandbox !== sandbox) {
-      const { keeper, session } = sandbox;
-      const of = createCheckpoints(keeper, session, config.checkpoints, now);
+      const { session } = sandbox;
+      const of = createCheckpoints(session, config.checkpoints, now);
       entry.checkpoints = { sandbox, of };
     }
     return entry.checkpoints.of;
@@ -237,11 +246,11 @@ export function createContainers(
 
   async function* start(
     entry: Entry,
-    sandbox: Sandbox,
     options: ExecuteOptions,
     release: () => void,
     signal: AbortSignal,
   ): AsyncGenerator<ExecutionEvent> {
+    const sandbox = await rebuiltSandboxOf(entry, options.replay, signal);
     if (options.language === "bash") {
       entry.commands += 1;
       yield* runCommand(sandbox.keeper, { ...options, number: entry.commands }, limits, signal);
@@ -253,7 +262,8 @@ export function createContainers(
       // It ended between the look at it and the call, so the code has not run: a fresh one runs it.
       const hasEnded = error instanceof GatewayError && error.code === "not_found";
       if (kept === null || !hasEnded || isAlive(entry)) throw error;
-      yield* runCell(entry, await sandboxOf(entry), options, release, signal);
+      const fresh = await rebuiltSandboxOf(entry, options.replay, signal);
+      yield* runCell(entry, fresh, options, release, signal);
     }
   }
 
@@ -265,18 +275,39 @@ export function createContainers(
     signal: AbortSignal,
   ): AsyncGenerator<ExecutionEvent> {
     const run = session.run(options, signal);
+    const journal = entry.keeping?.journal;
+    const earlier = journal && session.cells.last;
+    let hasCalled = false;
+    let status: ExecutionStatus | null = null;
+    let isNoted = false;
+    // Once, as soon as it has ended and before another one begins.
+    const note = () => {
+      if (isNoted || !journal || session.cells.last === earlier) return;
+      isNoted = true;
+      const { code, timeoutMs } = options;
+      const wasStopped = status !== "ok" && status !== "error";
+      const missing = hasCalled ? "calls" : wasStopped ? "stopped" : null;
+      const cell = { code, timeoutMs, failed: status !== "ok", missing } as const;
+      journal.note(session.cells, cell);
+    };
     const dismiss = async () => {
       await run.return();
+      note();
       release();
     };
     try {
       for await (const event of run) {
-        if (event.type === "calls") entry.dismiss = dismiss;
+        if (event.type === "calls") {
+          hasCalled = true;
+          entry.dismiss = dismiss;
+        }
+        if (event.type === "done") status = event.status;
         yield event;
         if (entry.dismiss === dismiss) entry.dismiss = null;
       }
     } finally {
       if (entry.dismiss === dismiss) entry.dismiss = null;
+      note();
     }
   }
 
@@ -330,7 +361,7 @@ export function createContainers(
     try {
       return await request(entry, operation, { path }, bytes);
     } finally {
-      keepSoon(entry);
+      entry.keeping?.soon();
     }
   }
 
@@ -363,68 +394,66 @@ export function createContainers(
 
   /** The container's sandbox, or a fresh one with its files when that has ended. */
   async function sandboxOf(entry: Entry): Promise<Sandbox> {
+    if (entry.waking !== null) {
+      await entry.waking.catch(() => {});
+      return await sandboxOf(entry);
+    }
     if (entry.sandbox?.session.alive === true) return entry.sandbox;
-    if (kept === null) {
+    const { keeping } = entry;
+    if (keeping === null) {
       remove(entry);
       throw new GatewayError("not_found", gone(entry.id));
     }
-    entry.waking ??= wake(entry, kept).finally(() => {
+    return await whileWaking(entry, () => wake(entry, keeping));
+  }
+
+  /** The same, with the interpreter's state rebuilt where that is lost and somebody asks for it. */
+  async function rebuiltSandboxOf(
+    entry: Entry,
+    asked: boolean | undefined,
+    signal: AbortSignal,
+  ): Promise<Sandbox> {
+    const sandbox = await sandboxOf(entry);
+    const { keeping } = entry;
+    const isAsked = asked ?? config.replay === "yes";
+    if (!isAsked || keeping === null || !keeping.isBehind(sandbox)) return sandbox;
+    return await whileWaking(entry, async () => {
+      await keeping.rebuild(sandbox, signal);
+      return sandbox.session.alive ? sandbox : await wake(entry, keeping);
+    });
+  }
+
+  /** Whoever wants the sandbox meanwhile gets what comes of it. */
+  function whileWaking(entry: Entry, work: () => Promise<Sandbox>): Promise<Sandbox> {
+    entry.waking = work().finally(() => {
       entry.waking = null;
     });
-    return await entry.waking;
+    return entry.waking;
   }
 
-  async function wake(entry: Entry, store: KeptContainers): Promise<Sandbox> {
-    await entry.keeping;
-    const sandbox = await pool.take();
-    const lost = await bringFilesBack(sandbox.keeper, store, entry.id);
-    if (!entries.has(entry.id)) {
-      sandbox.session.close();
-      throw new GatewayError("not_found", gone(entry.id));
-    }
-    const isWhole = lost.length === 0 && store.find(entry.id)?.incomplete === false;
-    entry.news = [STARTED_ANEW, isWhole ? "" : someLost(lost)].filter(Boolean).join(" ");
-    entry.sandbox = sandbox;
-    entry.parked = false;
-    return sandbox;
-  }
-
-  function keepSoon(entry: Entry): void {
-    if (kept === null || entry.keepTimer !== null || !entries.has(entry.id)) return;
-    entry.keepTimer = setTimeout(() => keep(entry, kept), KEEP_AFTER_MS);
-    entry.keepTimer.unref();
-  }
-
-  function keep(entry: Entry, store: KeptContainers): void {
-    if (entry.keepTimer !== null) clearTimeout(entry.keepTimer);
-    entry.keepTimer = null;
-    entry.keeping = entry.keeping.then(async () => {
-      const { sandbox } = entry;
-      if (sandbox?.session.alive !== true || !entries.has(entry.id)) return;
-      touch(entry);
+  async function wake(entry: Entry, keeping: Keeping): Promise<Sandbox> {
+    for (let attempt = 1; ; attempt += 1) {
+      const sandbox = await pool.take();
       try {
-        await keepFiles(sandbox, store, entry.id, limits);
-      } catch {
-        // The container or the disk has failed; what was kept before is still there, and the next call tries again.
+        await keeping.bringBack(sandbox);
+      } catch (error) {
+        // The zygote has died, and this one, which was ready, with it.
+        if (attempt < WAKE_ATTEMPTS && !sandbox.session.alive) continue;
+        sandbox.session.close();
+        throw error;
       }
-    });
-  }
-
-  /** Writes its last use down, so that a server that is killed leaves it with the right age. */
-  function touch(entry: Entry): void {
-    if (kept === null || entry.touchedMs === entry.lastUsedMs) return;
-    try {
-      kept.touch(entry.id, entry.lastUsedMs);
-      entry.touchedMs = entry.lastUsedMs;
-    } catch {
-      // A full disk: the last use is written down at the next look.
+      if (!entries.has(entry.id)) {
+        sandbox.session.close();
+        throw new GatewayError("not_found", gone(entry.id));
+      }
+      entry.sandbox = sandbox;
+      entry.parked = false;
+      return sandbox;
     }
   }
 
   async function keepTheLast(): Promise<void> {
-    if (kept === null) return;
-    for (const entry of entries.values()) if (entry.keepTimer !== null) keep(entry, kept);
-    const all = Promise.all([...entries.values()].map((entry) => entry.keeping));
+    const all = Promise.all([...entries.values()].map(async (entry) => entry.keeping?.settle()));
     const bound = Promise.withResolvers<void>();
     const timer = setTimeout(bound.resolve, LAST_KEEP_MS);
     await Promise.race([all, bound.promise]);
@@ -443,12 +472,10 @@ export function createContainers(
 
   /** A container that has no sandbox, as it stands on disk. */
   function findKept(id: string): Entry | undefined {
-    const record = kept?.find(id);
+    const record = kept?.containers.find(id);
     if (record === undefined) return undefined;
     if (entries.size >= config.containers) makeRoom();
-    const entry = add(id, record.createdAt, null);
-    entry.lastUsedMs = entry.touchedMs = record.usedAt;
-    return entry;
+    return add(id, record.createdAt, null, record.usedAt);
   }
 
   function isAlive(entry: Entry): boolean {
@@ -494,13 +521,13 @@ export function createContainers(
         entry.parked = true;
         entry.sandbox?.session.park();
       }
-      touch(entry);
+      entry.keeping?.touch();
     }
   }
 
   /** Forgets what has expired without a sandbox. */
   function sweepKept(): void {
-    for (const { id, createdAt, usedAt } of kept?.list() ?? []) {
+    for (const { id, createdAt, usedAt } of kept?.containers.list() ?? []) {
       if (!entries.has(id) && isOver(createdAt, usedAt)) forget(id);
     }
   }
@@ -529,24 +556,15 @@ export function createContainers(
 
   /** Ends its sandbox. What is kept of it stays. */
   function letGo(entry: Entry): void {
-    touch(entry);
+    entry.keeping?.stop();
     entries.delete(entry.id);
-    if (entry.keepTimer !== null) clearTimeout(entry.keepTimer);
     entry.sandbox?.session.close();
   }
 
   function forget(id: string): void {
     // Files that cannot be removed are in nobody's way: no record leads to them.
-    kept?.remove(id).catch(() => {});
+    kept?.containers.remove(id).catch(() => {});
   }
-}
-
-const STARTED_ANEW =
-  "The container's interpreter had to be started anew since the last call: all variables, imports and functions are gone; run again what you need. The files of /workspace are back.";
-
-function someLost(paths: readonly string[]): string {
-  const named = paths.slice(0, LOST_NAMED_MAX).join(", ");
-  return `Some could not be kept${named === "" ? "" : `: ${named}`}; check with os.listdir before you rely on one.`;
 }
 
 function gone(id: string): string {

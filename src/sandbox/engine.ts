@@ -4,9 +4,9 @@ import { requireHeld, runQuickAttacks, type AttackResult } from "./attacks.ts";
 import { createContainers } from "./containers.ts";
 import { createPool } from "./pool.ts";
 import { probeContainer, requireProtections, type Protection } from "./probe.ts";
+import type { KeptStores } from "./keeping.ts";
 import type { Layers } from "./layers.ts";
 import type { Containers } from "./sandbox.ts";
-import type { KeptContainers } from "../store/kept-containers.ts";
 import { createOutputRoom } from "./output-room.ts";
 import type { SessionLimits } from "./session.ts";
 import { createTransfers } from "./transfers.ts";
@@ -29,7 +29,7 @@ export async function startContainers(
   config: Config,
   environment: Environment,
   log: EngineLog,
-  kept: KeptContainers | null,
+  kept: KeptStores | null,
   without: Layers = [],
 ): Promise<Containers> {
   const { containers, protections, attacks } = await startSandbox(
@@ -57,7 +57,7 @@ export async function startSandbox(
   config: Config,
   environment: Environment,
   log: EngineLog,
-  kept: KeptContainers | null,
+  kept: KeptStores | null,
   without: Layers = [],
 ): Promise<{ containers: Containers; protections: Protection[]; attacks: AttackResult[] }> {
   const limits: SessionLimits = {

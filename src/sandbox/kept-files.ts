@@ -35,11 +35,11 @@ export async function keepFiles(
   const listedBytes = rows.reduce((sum, [path]) => sum + 6 * path.length + 70, 0);
   let incomplete = rows.length >= LISTED_MAX || listedBytes > LISTED_BYTES_MAX;
   if (!incomplete) {
-    const present = new Set(rows.map(([path]) => path));
+    const present = stamps(rows);
     for (const path of before.keys()) if (!present.has(path)) await kept.drop(id, path);
   }
-  for (const [path, size, modified, changed] of rows) {
-    const stamp = `${size} ${modified} ${changed}`;
+  for (const [path, size, ...times] of rows) {
+    const stamp = [size, ...times].join(" ");
     if (before.get(path) === stamp) continue;
     try {
       const bring = async (max: number): Promise<void> => {
@@ -59,7 +59,7 @@ export async function keepFiles(
   if (session.alive) kept.setIncomplete(id, incomplete);
 }
 
-/** Gives the paths that could not be brought back. */
+/** Gives the paths that could not be brought back. Nothing else may change the workspace meanwhile. */
 export async function bringFilesBack(
   keeper: Keeper,
   kept: KeptContainers,
@@ -73,5 +73,38 @@ export async function bringFilesBack(
       lost.push(path);
     }
   }
+  // In the fresh workspace they have other times, and need not be read for that again.
+  const { fields } = await keeper.request("list");
+  const here = stamps(fields.files as Row[]);
+  for (const path of lost) here.delete(path);
+  kept.restamp(id, here);
   return lost;
+}
+
+/**
+ * Makes the workspace what it was when `before` was listed of it and all of its files were kept: changes are put
+ * back, new files removed, though not where some that had been there could not be kept.
+ */
+export async function putFilesBack(
+  keeper: Keeper,
+  kept: KeptContainers,
+  id: string,
+  before: unknown,
+): Promise<void> {
+  const old = stamps(before as Row[]);
+  const { fields } = await keeper.request("list");
+  const present = stamps(fields.files as Row[]);
+  const isWhole = kept.find(id)?.incomplete === false;
+  for (const path of present.keys())
+    if (isWhole && !old.has(path)) await keeper.request("remove", { path }).catch(() => {});
+  for (const path of kept.files(id).keys()) {
+    if (!old.has(path) || old.get(path) === present.get(path)) continue;
+    const bytes = await kept.read(id, path);
+    // Its inode stays, so that code that has it open goes on with it.
+    await keeper.request("put", { path }, bytes).catch(() => {});
+  }
+}
+
+function stamps(rows: readonly Row[]): Map<string, string> {
+  return new Map(rows.map(([path, ...stamp]) => [path, stamp.join(" ")]));
 }

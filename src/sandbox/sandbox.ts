@@ -99,6 +99,11 @@ export interface ExecuteOptions {
   live: boolean;
   /** What the code can call; without any there are no `calls`. */
   functions?: readonly CodeFunction[];
+  /**
+   * Where the interpreter had to be started anew, run the container's earlier cells again first. Left out: as the
+   * setting `replay` has it.
+   */
+  replay?: boolean | undefined;
 }
 
 /** What stands at a path of a container: a regular file, or a folder with what it holds, two levels deep. */

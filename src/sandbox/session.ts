@@ -59,11 +59,22 @@ export interface SessionLimits {
   without: Layers;
 }
 
+/** Cells by number, from 1. 0 is the fresh interpreter. */
+export interface CellsSoFar {
+  /** The last one that has begun. */
+  readonly last: number;
+  /** What it began on: the last cell that the interpreter's state held then. */
+  readonly base: number;
+  /** The last cell that the state holds now. */
+  readonly standing: number;
+}
+
 export interface Session {
   /** Resolves when the first interpreter is ready; rejects when the container could not be made. */
   readonly ready: Promise<void>;
   /** True until the container has ended for good. */
   readonly alive: boolean;
+  readonly cells: CellsSoFar;
   /** Runs one cell; the caller makes sure that it is the only one. */
   run(options: CellOptions, signal: AbortSignal): AsyncGenerator<ExecutionEvent, void>;
   /** Lets an idle session make do with less memory; the next cell wakes it. Does nothing while a cell runs. */
@@ -72,6 +83,8 @@ export interface Session {
   mark(name: string): Promise<void>;
   /** Makes a named state the present one. The name stays. Throws `not_found` when it is lost. */
   goBack(name: string): Promise<void>;
+  /** Forgets a named state, if there is one. */
+  unmark(name: string): Promise<void>;
   close(): void;
 }
 
@@ -111,6 +124,13 @@ export function createSession(
   let alive = true;
   let cellsDone = 0;
   let number = 0;
+  /** See CellsSoFar. Told from what the server itself has seen, never from numbers that code can change. */
+  let base = 0;
+  let standing = 0;
+  /** What the last cell that was done had begun on. */
+  let doneBase = 0;
+  /** Where each named state stands. */
+  const marks = new Map<string, number>();
   let cell: Cell | null = null;
   let phaseTimer: NodeJS.Timeout | undefined;
   let watchTimer: NodeJS.Timeout | undefined;
@@ -155,12 +175,19 @@ export function createSession(
     get alive() {
       return alive;
     },
+    get cells() {
+      return { last: number, base, standing };
+    },
     run,
     park() {
       if (cell === null && recovering === null && cellsDone > 0) sendFrame({ park: true }, nothing);
     },
     mark,
     goBack,
+    async unmark(name) {
+      marks.delete(name);
+      await keeper.request("unmark", { name });
+    },
     close() {
       end("The container was closed.");
     },
@@ -180,6 +207,7 @@ export function createSession(
       marking = null;
     }
     await keeper.request("mark", { name });
+    marks.set(name, standing);
   }
 
   async function goBack(name: string): Promise<void> {
@@ -193,6 +221,8 @@ export function createSession(
       await back.promise.finally(() => clearTimeout(late));
       // There is a state to go back to again, and nothing of what came after it to tell.
       cellsDone = Math.max(cellsDone, 1);
+      standing = marks.get(name) ?? 0;
+      lastDone = 0;
       newsBetween = null;
       goingBack = null;
       endRecovery();
@@ -259,6 +289,7 @@ export function createSession(
 
   function begin(options: CellOptions, emit: Cell["emit"], finish: Cell["finish"]): Cell {
     number += 1;
+    base = standing;
     const started: Cell = {
       number,
       options,
@@ -366,6 +397,7 @@ export function createSession(
       case "ready":
         if (awaitingFresh) {
           awaitingFresh = false;
+          standing = 0;
           finishAfterDeath(cellsDone > 0);
         } else readyResolve();
         return;
@@ -415,7 +447,9 @@ export function createSession(
       return;
     }
     if (cell === null) {
-      newsBetween = lastCell < lastDone ? KEPT_EARLIER : ENDED_BETWEEN;
+      const isEarlier = lastCell < lastDone;
+      newsBetween = isEarlier ? KEPT_EARLIER : ENDED_BETWEEN;
+      if (isEarlier) standing = doneBase;
       // The keeper's word that the old one died may be still to come.
       if (recovering === null) restoredEarly = true;
       else {
@@ -426,8 +460,14 @@ export function createSession(
     }
     cell.restored = true;
     // The main line made this copy after its word that the cell was done.
-    if (lastCell >= cell.number) cell.kept = true;
-    else cell.variablesBefore = variables;
+    if (lastCell >= cell.number && cell.done !== null) {
+      cell.kept = true;
+      standing = cell.number;
+    } else {
+      cell.variablesBefore = variables;
+      // The one before it had left no copy yet.
+      if (lastCell < lastDone) standing = doneBase;
+    }
     if (cell.death !== null) finishAfterDeath(false);
   }
 
@@ -445,7 +485,8 @@ export function createSession(
       return;
     }
     cellsDone += 1;
-    lastDone = cell.number;
+    lastDone = standing = cell.number;
+    doneBase = base;
     finish(toStatus(cell, event), null);
   }
 

@@ -8,6 +8,7 @@ import type { DatabaseSync } from "node:sqlite";
 
 import { GatewayError } from "../errors.ts";
 import { newId } from "./id.ts";
+import { inTransaction } from "./transaction.ts";
 
 export interface Batch {
   id: string;
@@ -98,7 +99,7 @@ export function openBatchStore(
 
   return {
     create(requests, betas) {
-      return transaction(() => {
+      return inTransaction(database, () => {
         const now = clock();
         prepare("DELETE FROM batches WHERE ended_at < ?").run(now - RESULTS_MS);
         const open = prepare("SELECT count(*) AS n FROM batches WHERE ended_at IS NULL").get();
@@ -138,7 +139,7 @@ export function openBatchStore(
       return { batches: isBackward ? batches.toReversed() : batches, hasMore: rows.length > limit };
     },
     cancel(id, isRunning) {
-      return transaction(() => {
+      return inTransaction(database, () => {
         const batch = find(id);
         if (batch.endedAt !== null)
           throw new GatewayError("invalid_request", `Batch \`${id}\` has ended already.`);
@@ -177,7 +178,7 @@ export function openBatchStore(
       ).all(limit) as unknown as PendingRequest[];
     },
     finish({ batch, position }, outcome, result) {
-      transaction(() => {
+      inTransaction(database, () => {
         setOutcome.run(outcome, result, batch, position);
         endIfDone(batch);
       });
@@ -218,25 +219,13 @@ export function openBatchStore(
       clock(),
     ) as { id: string }[];
     for (const { id } of late) {
-      transaction(() => {
+      inTransaction(database, () => {
         prepare(
           `UPDATE batch_requests SET outcome = 'expired', result = '{"type":"expired"}', params = ''
            WHERE batch = ? AND outcome = 'processing'`,
         ).run(id);
         endIfDone(id);
       });
-    }
-  }
-
-  function transaction<Value>(work: () => Value): Value {
-    database.exec("BEGIN IMMEDIATE");
-    try {
-      const value = work();
-      database.exec("COMMIT");
-      return value;
-    } catch (error) {
-      database.exec("ROLLBACK");
-      throw error;
     }
   }
 }

@@ -11,6 +11,7 @@ import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 
 import { GatewayError } from "../errors.ts";
+import { inTransaction } from "./transaction.ts";
 
 export interface ContainerRecord {
   id: string;
@@ -30,6 +31,8 @@ export interface KeptContainers {
   files(id: string): Map<string, string>;
   /** Throws `storage_full` beyond the bound on all kept files together. */
   save(id: string, path: string, stamp: string, bytes: Uint8Array): Promise<void>;
+  /** Gives files that are kept other stamps; their bytes are the same. */
+  restamp(id: string, stamps: ReadonlyMap<string, string>): void;
   read(id: string, path: string): Promise<Buffer>;
   drop(id: string, path: string): Promise<void>;
   /** Forgets the container and its files. */
@@ -60,10 +63,13 @@ export function openKeptContainers(
   const selectFiles = database.prepare(
     "SELECT path, stamp FROM container_files WHERE container = ?",
   );
-  const total = database.prepare("SELECT sum(size_bytes) AS bytes FROM container_files");
+  const total = database.prepare("SELECT bytes FROM kept_bytes WHERE what = 'files'");
   const upsertFile = database.prepare(
     `INSERT INTO container_files (container, path, stamp, size_bytes) VALUES (?, ?, ?, ?)
      ON CONFLICT DO UPDATE SET stamp = excluded.stamp, size_bytes = excluded.size_bytes`,
+  );
+  const setStamp = database.prepare(
+    "UPDATE container_files SET stamp = ? WHERE container = ? AND path = ?",
   );
   const removeFile = database.prepare(
     "DELETE FROM container_files WHERE container = ? AND path = ?",
@@ -98,6 +104,12 @@ export function openKeptContainers(
           await rm(folderOf(id), { recursive: true, force: true });
         throw error;
       }
+    },
+    restamp(id, stamps) {
+      if (stamps.size === 0) return;
+      inTransaction(database, () => {
+        for (const [path, stamp] of stamps) setStamp.run(stamp, id, path);
+      });
     },
     read: (id, path) => readFile(placeOf(id, path)),
     async drop(id, path) {

@@ -11,6 +11,7 @@ export const MIGRATIONS: readonly ((database: DatabaseSync) => void)[] = [
   createLedger,
   createBatches,
   createContainers,
+  createJournal,
 ];
 
 /** Runs what is missing, each step in a transaction. Throws when the database is newer than this code. */
@@ -138,4 +139,43 @@ function createContainers(database: DatabaseSync): void {
       PRIMARY KEY (container, path)
     ) STRICT, WITHOUT ROWID;
   `);
+}
+
+function createJournal(database: DatabaseSync): void {
+  // A cell's size stands before its code, so that adding sizes up reads no code. `parent` is the cell that the
+  // interpreter's state came from, 0 a fresh interpreter; a container stands at `journal_head`, so many cells from a
+  // fresh one.
+  database.exec(`
+    ALTER TABLE containers ADD COLUMN journal_head INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE containers ADD COLUMN journal_length INTEGER NOT NULL DEFAULT 0;
+    CREATE TABLE container_cells (
+      container TEXT NOT NULL REFERENCES containers (id) ON DELETE CASCADE,
+      position INTEGER NOT NULL,
+      parent INTEGER NOT NULL,
+      ordinal INTEGER NOT NULL,
+      timeout_ms REAL NOT NULL,
+      failed INTEGER NOT NULL,
+      missing TEXT CHECK (missing IN ('calls', 'stopped', 'space')),
+      size_bytes INTEGER NOT NULL,
+      code TEXT NOT NULL,
+      PRIMARY KEY (container, position)
+    ) STRICT;
+    CREATE TABLE kept_bytes (what TEXT PRIMARY KEY, bytes INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+    INSERT INTO kept_bytes VALUES ('cells', 0);
+    INSERT INTO kept_bytes SELECT 'files', coalesce(sum(size_bytes), 0) FROM container_files;
+  `);
+  // Totals that are looked at with every write are kept, also where rows go with their container.
+  for (const [what, table] of [
+    ["cells", "container_cells"],
+    ["files", "container_files"],
+  ] as const) {
+    database.exec(`
+      CREATE TRIGGER ${table}_added AFTER INSERT ON ${table}
+        BEGIN UPDATE kept_bytes SET bytes = bytes + new.size_bytes WHERE what = '${what}'; END;
+      CREATE TRIGGER ${table}_changed AFTER UPDATE OF size_bytes ON ${table}
+        BEGIN UPDATE kept_bytes SET bytes = bytes - old.size_bytes + new.size_bytes WHERE what = '${what}'; END;
+      CREATE TRIGGER ${table}_removed AFTER DELETE ON ${table}
+        BEGIN UPDATE kept_bytes SET bytes = bytes - old.size_bytes WHERE what = '${what}'; END;
+    `);
+  }
 }
