@@ -36,7 +36,8 @@ from .session import start_session
 from .shell import Shell
 from .snapshots import Snapshots
 
-TAKE_OVER_SECONDS = 2.0
+# On a machine that is busy with others.
+TAKE_OVER_SECONDS = 4.0
 SESSION_OOM_SCORE = "300"
 WATCH_SECONDS = 0.05
 IDLE_WATCH_SECONDS = 0.25
@@ -175,10 +176,12 @@ class Keeper:
                     continue
                 if self.main == 0:
                     self.make_way()
+                alone = self.main == 0 and self.is_alone()
                 code = os.waitstatus_to_exitcode(status)
                 kills = count_memory_kills(self.memory_events)
                 memory, self.memory_kills = kills > self.memory_kills, kills
-                self.tell({"ev": "died", "signal": max(-code, 0), "code": max(code, 0), "memory": memory})
+                died = {"signal": max(-code, 0), "code": max(code, 0), "memory": memory, "alone": alone}
+                self.tell({"ev": "died", **died})
 
     def hear(self) -> None:
         """Take in what the session says of itself. A lie harms only the session."""
@@ -364,6 +367,15 @@ class Keeper:
             if size == before != start:
                 return  # Written, and no longer growing.
 
+    def is_alone(self) -> bool:
+        """Whether no process is left that could take over."""
+        deadline = time.monotonic() + COLLECT_SECONDS
+        while is_dying(self.checkpoint) and time.monotonic() < deadline:
+            self.reap()
+            time.sleep(0.001)
+        kept = {1, *(mark.process for mark in self.marks.values())}
+        return all(dead or number in kept for (number, _), (_, dead) in processes().items())
+
     def make_way(self) -> None:
         """End everything but the checkpoint, which a fork bomb would not let come to itself in time."""
         if self.checkpoint == 0:
@@ -384,7 +396,7 @@ class Keeper:
         for name in os.listdir("/proc"):
             if name.isdigit() and int(name) not in kept:
                 send_signal(int(name), signal.SIGKILL)
-        for process in kept - {1}:
+        for process in spared:
             send_signal(process, signal.SIGCONT)
 
     def collect_killed(self, seconds: float, *spared: int) -> None:
@@ -418,6 +430,8 @@ class Keeper:
             os.kill(-1, signal.SIGCONT)
         self.unmark(name)
         self.marks[name] = Mark(process, start, self.mark_number)
+        # Whatever it is that calls itself a copy: it does nothing until it is gone back to.
+        send_signal(process, signal.SIGSTOP)
 
     def unmark(self, name: str) -> None:
         mark = self.marks.pop(name, None)
@@ -442,19 +456,29 @@ class Keeper:
             self.collect_killed(TAKE_OVER_SECONDS)
             self.main = self.checkpoint = 0
             self.watching = self.live = False
-            self.snapshots.bring_back(mark.number)
+            self.bring_back(mark)
             deadline = time.monotonic() + TAKE_OVER_SECONDS
             send_signal(mark.process, signal.SIGUSR1)
+            send_signal(mark.process, signal.SIGCONT)
             # It says which one lies in its place, and then that it is the main line.
             while self.main == 0 and time.monotonic() < deadline:
                 self.hear()
                 time.sleep(0.001)
         finally:
             self.going_back = ""
+        if self.main == 0:
+            self.unmark(name)
+            raise workspace.Refused("changed", "The checkpoint did not wake: the session is started anew, without variables.")
         if self.marks[name].process == self.main:
             self.unmark_lost(name)
-        if self.main == 0:
-            raise workspace.Refused("failed", "The checkpoint did not wake.")
+
+    def bring_back(self, mark: Mark) -> None:
+        try:
+            self.snapshots.bring_back(mark.number)
+        except OSError as error:
+            raise workspace.Refused(
+                "changed", f"The workspace could not be brought back whole: {os.strerror(error.errno or 0)}."
+            ) from error
 
     def restart(self, cell: int) -> None:
         """Kill everything and begin again with a fresh interpreter and the same files."""

@@ -46,7 +46,8 @@ DONT_WAIT = int(socket.MSG_DONTWAIT)
 handler_of = signal.getsignal
 # Code that patches it must not end the session.
 select_from = select.select
-GO_SECONDS = 1.0
+# The keeper needs that long at most on a machine that is busy with others.
+GO_SECONDS = 3.0
 # The first process of the container.
 KEEPER = 1
 # Calls nothing by a name that the user may have given another meaning.
@@ -372,11 +373,14 @@ class Session:
         """Fork the state as it is now. Only then does the copy before it go: at no moment is there none."""
         old = self.checkpoint
         main = self.main
+        # The copy must not lose the keeper's word, however late it comes to run.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 32))
         try:
             process = forks.fork_silently()
         except OSError:
             process = -1  # No process left: a crash goes back to the copy before, and the answer says so.
         if process != 0:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
             if process > 0:
                 self.checkpoint = process
                 self.tell_keeper(b"C%d" % process)
@@ -432,6 +436,8 @@ class Session:
     def leave_bookmark(self) -> int:
         """Fork a bookmark. Returns its number, -1 when there is none, and 0 in one that was woken."""
         woken = False
+        # From its first moment on the copy can be stopped, and must not lose the signal that wakes it.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 32))
         while True:
             try:
                 process = forks.fork_silently()
@@ -447,6 +453,7 @@ class Session:
             if woken:
                 self.become_main()
                 return 0
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
             return process
 
     def take_over(self) -> None:
@@ -574,8 +581,7 @@ def is_crowded() -> bool:
 
 
 def wait_for_keeper() -> None:
-    """Sleep until the keeper, and nobody else, says so."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 32))
+    """Sleep until the keeper, and nobody else, says so. Signals are blocked."""
     while True:
         word = signal.sigtimedwait({signal.SIGUSR1}, 60.0)
         if word is not None and word.si_pid == KEEPER:
@@ -583,8 +589,7 @@ def wait_for_keeper() -> None:
 
 
 def wait_for_end(process: int) -> None:
-    """Sleep until the parent is gone. Needs no descriptor, of which the code may have left none."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 32))
+    """Sleep until the parent is gone. Signals are blocked. Needs no descriptor, of which the code may have left none."""
     libc.prctl(libc.PR_SET_PDEATHSIG, signal.SIGUSR2)
     while os.getppid() == process:
         # Blocked like every signal here; the time limit covers a signal that the code has sent itself.

@@ -26,6 +26,8 @@ export interface Death {
   code: number;
   /** The kernel killed for want of memory. */
   memory: boolean;
+  /** No process is left that could take over. */
+  alone: boolean;
 }
 
 export interface Cell {

@@ -29,7 +29,8 @@ export type CommandEvent =
     };
 
 export type KeeperEvent =
-  | { type: "died"; signal: number; code: number; memory: boolean }
+  /** `alone`: no process is left that could take over. */
+  | { type: "died"; signal: number; code: number; memory: boolean; alone: boolean }
   | { type: "memory"; bytes: number }
   | { type: "failed"; message: string }
   | CommandEvent
@@ -54,7 +55,13 @@ const ANSWER_MS_MAX = 20_000;
 const REQUESTS_MAX = 256;
 
 const reports = z.discriminatedUnion("ev", [
-  z.object({ ev: z.literal("died"), signal: z.number(), code: z.number(), memory: z.boolean() }),
+  z.object({
+    ev: z.literal("died"),
+    signal: z.number(),
+    code: z.number(),
+    memory: z.boolean(),
+    alone: z.boolean(),
+  }),
   z.object({ ev: z.literal("memory"), bytes: z.number() }),
   z.object({ ev: z.literal("failed"), message: z.string() }),
   z.object({
@@ -92,6 +99,7 @@ const REFUSALS: Record<string, ErrorCode> = {
   too_large: "request_too_large",
   no_space: "request_too_large",
   no_process: "conflict",
+  changed: "conflict",
 };
 
 interface Waiting {
@@ -178,8 +186,10 @@ export function createKeeper(socket: Socket, payloadBytesMax: number): Keeper {
 function toEvent(frame: Frame): KeeperEvent {
   const report = reports.parse(frame.header);
   switch (report.ev) {
-    case "died":
-      return { type: "died", signal: report.signal, code: report.code, memory: report.memory };
+    case "died": {
+      const { signal, code, memory, alone } = report;
+      return { type: "died", signal, code, memory, alone };
+    }
     case "memory":
       return { type: "memory", bytes: report.bytes };
     case "failed":

@@ -98,8 +98,8 @@ const WATCH_AFTER_MS = 60;
 const CLOCK_MS_MIN = 500;
 /** Time that an interrupted cell has to end by itself. */
 const INTERRUPT_GRACE_MS = 700;
-/** Time that a checkpoint has to take over. */
-const TAKE_OVER_MS = 2500;
+/** Time that a checkpoint has to take over, on a machine that is busy with others. */
+const TAKE_OVER_MS = 5000;
 /** Time that a fresh interpreter has to report. */
 const RESTART_MS = 10_000;
 
@@ -573,14 +573,14 @@ export function createSession(
         return;
       }
       recovering ??= Promise.withResolvers();
-      if (cellsDone === 0) restart();
+      if (cellsDone === 0 || death.alone) restart();
       else setPhase(TAKE_OVER_MS, restart);
       return;
     }
     cell.death = death;
     // The checkpoint's word and the keeper's come over two channels, in any order.
     if (cell.restored) finishAfterDeath(false);
-    else if (cellsDone === 0) restart();
+    else if (cellsDone === 0 || death.alone) restart();
     else setPhase(TAKE_OVER_MS, restart);
   }
 
