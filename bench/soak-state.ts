@@ -12,7 +12,8 @@ export interface Holdings {
   "control groups": number;
   "files in the data folder and the temporary one": number;
   "data folder, MiB": number;
-  "memory of all processes, MiB": number;
+  "memory of the server, MiB": number;
+  "memory of the sandbox's own processes, MiB": number;
 }
 
 export function countHoldings(processId: number, data: string): Holdings {
@@ -32,7 +33,8 @@ export function countHoldings(processId: number, data: string): Holdings {
     "control groups": countControlGroups(processId),
     "files in the data folder and the temporary one": files.length,
     "data folder, MiB": sum(filesBelow(data), (path) => sizeOf(path)) / 2 ** 20,
-    "memory of all processes, MiB": sum([processId, ...all], residentKib) / 1024,
+    "memory of the server, MiB": residentKib(processId) / 1024,
+    "memory of the sandbox's own processes, MiB": sum(all, residentKib) / 1024,
   };
 }
 

@@ -38,7 +38,8 @@ const TOLERANCE: Record<keyof Holdings, number> = {
   "control groups": 0,
   "files in the data folder and the temporary one": 0,
   "data folder, MiB": 8,
-  "memory of all processes, MiB": 96,
+  "memory of the server, MiB": 96,
+  "memory of the sandbox's own processes, MiB": 32,
 };
 /** One row of the ledger with its index. */
 const LEDGER_MIB = 1 / 1024;
@@ -47,6 +48,7 @@ const HOSTILE_SHARE = 0.3;
 const ACTION_SHARE = 0.2;
 /** Now and then a session ends and another one begins. */
 const RENEW_SHARE = 0.03;
+const WARM_MS = 20_000;
 const SETTLE_MS_MAX = 30_000;
 const WRONG_MAX = 20;
 
@@ -81,13 +83,18 @@ export async function runSoak({ cache, minutes, sessions, signal }: SoakOptions)
 
   const turns = createTurns(ACTIVE);
   await Promise.all(Array.from({ length: ACTIVE }, () => warm(client, tally, turns)));
-  const before = await settle(count, null);
-  const until = Date.now() + minutes * 60_000;
-  const live = async () => {
-    while (Date.now() < until) await runSession(client, tally, until, turns, signal);
+  const liveFor = async (ms: number) => {
+    const until = Date.now() + ms;
+    const live = async () => {
+      while (Date.now() < until) await runSession(client, tally, until, turns, signal);
+    };
+    await Promise.all(Array.from({ length: sessions }, live));
+    await deleteFiles(client);
   };
-  await Promise.all(Array.from({ length: sessions }, live));
-  await deleteFiles(client);
+  // As many at once as there will be: what the runtimes keep for that is no leak.
+  await liveFor(WARM_MS);
+  const before = await settle(count, null);
+  await liveFor(minutes * 60_000);
   const after = await settle(count, before);
   return report(before, after, tally, minutes, sessions);
 }
@@ -165,7 +172,7 @@ async function openContainer(client: HttpClient, tally: Tally, turns: Turns): Pr
       tally.cells += 1;
       if (cell.mayForget) tally.hostile += 1;
       isTainted ||= cell.mayForget === true;
-      return await turns(() => runCell(send, cell));
+      return await turns(() => runCell(send, cell, isTainted));
     },
     send: (...request) => turns(() => send(...request)),
     delete: async () => (await send("DELETE", "")).status,
@@ -173,13 +180,19 @@ async function openContainer(client: HttpClient, tally: Tally, turns: Turns): Pr
 }
 
 /** Gives what was wrong with its end, or null. */
-async function runCell(send: Soaked["send"], cell: SoakCell): Promise<string | null> {
+async function runCell(
+  send: Soaked["send"],
+  cell: SoakCell,
+  isTainted: boolean,
+): Promise<string | null> {
   const { code, timeoutSeconds, language } = cell;
   const leaving =
     cell.leaveAfterMs === undefined ? undefined : AbortSignal.timeout(cell.leaveAfterMs);
   try {
     const body = { code, timeout: timeoutSeconds, ...(language && { language }) };
     const answer = await send("POST", "/execute", body, leaving);
+    // Threads of a hostile cell that ended by itself live on, as they may.
+    if (isTainted && answer.body.includes('"name":"ProcessLimit"')) return null;
     const problem = judge(cell, answer.status, answer.body);
     return problem === null ? null : `${cell.name}: ${problem}`;
   } catch (error) {
