@@ -11,6 +11,8 @@ export interface Sources {
   /** Gives the number; the same address with the same text keeps the one it has. */
   add(result: SearchResult): number;
   get(number: number): SearchResult | undefined;
+  /** The number of the first result with that address, or null. */
+  find(url: string): number | null;
   readonly size: number;
 }
 
@@ -22,6 +24,7 @@ const UNTRUSTED =
 export function createSources(): Sources {
   const list: SearchResult[] = [];
   const numbers = new Map<string, number>();
+  const byUrl = new Map<string, number>();
   return {
     add(result) {
       const key = `${result.url}\n${result.text}`;
@@ -30,9 +33,11 @@ export function createSources(): Sources {
       if (list.length >= SOURCES_MAX) return 0;
       list.push(result);
       numbers.set(key, list.length);
+      if (!byUrl.has(result.url)) byUrl.set(result.url, list.length);
       return list.length;
     },
     get: (number) => list[number - 1],
+    find: (url) => byUrl.get(url) ?? null,
     get size() {
       return list.length;
     },

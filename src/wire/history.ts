@@ -35,7 +35,7 @@ import type {
   WireToolResult,
 } from "./schema.ts";
 import { WEB_OUTPUT_NOTE, type Sources } from "../search/sources.ts";
-import { fromWebBlock } from "./web-blocks.ts";
+import { fromWebBlock, withMarks } from "./web-blocks.ts";
 
 export interface History {
   /** Texts of `role: "system"` messages. */
@@ -63,7 +63,6 @@ type PlainBlock = Extract<
   WireBlock,
   {
     type:
-      | "text"
       | "thinking"
       | "redacted_thinking"
       | "search_result"
@@ -154,6 +153,11 @@ export function toHistory(
       case "tool_search_tool_result":
         addParts(block, fromWebBlock(block, sources) ?? fromNativeBlock(block));
         break;
+      case "text": {
+        const text = withMarks(block.text, block.citations, sources);
+        push(role, { type: "text", text, ...cacheControl(block) });
+        break;
+      }
       default:
         for (const plain of toCacheable(toPlainBlocks(block, attachments, place), block))
           push(role, plain);
@@ -355,8 +359,6 @@ function toPlainBlocks(
   place: BlockPlace,
 ): ModelBlock[] {
   switch (block.type) {
-    case "text":
-      return [toText(block)];
     case "thinking":
       return [
         {

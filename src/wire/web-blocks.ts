@@ -98,6 +98,24 @@ export function toCitation(
   };
 }
 
+/**
+ * Cited text that a client sent back, with the marks that the model had set: it would otherwise see itself
+ * answer without any, and set none the next time. Citations of nothing that was found have no number.
+ */
+export function withMarks(text: string, citations: unknown, sources: Sources): string {
+  if (!Array.isArray(citations)) return text;
+  const numbers = new Set(citations.flatMap((citation) => numberOf(citation, sources) ?? []));
+  if (numbers.size === 0) return text;
+  return text.replace(/\s*$/, (end) => ` [${[...numbers].join(", ")}]${end}`);
+}
+
+function numberOf(citation: unknown, sources: Sources): number | null {
+  if (fieldOf(citation, "type") !== "web_search_result_location") return null;
+  const url = asText(fieldOf(citation, "url"));
+  const number = Number(unpack(asText(fieldOf(citation, "encrypted_index"))));
+  return sources.get(number)?.url === url ? number : sources.find(url);
+}
+
 /** A search result that a client sent back, numbered again; null when the block is none. */
 export function fromWebBlock(block: WireNativeResult, sources: Sources): OutputPart[] | null {
   const { content } = block;

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 
+import { pack } from "../search/opaque.ts";
 import { parseMessagesRequest } from "./request.ts";
 
 const SEARCH = { type: "web_search_20250305", name: "web_search" };
@@ -250,4 +251,53 @@ test("results that come back are numbered in order, whatever became of their enc
   expect(JSON.stringify(turn.prompt.messages[2])).toContain(
     "[1] https://a.org/1\\nhttps://a.org/1\\n\\n[2] Two\\nhttps://a.org/2 (1 day ago)",
   );
+});
+
+test("cited text goes back to the model with the marks that it had set", async () => {
+  const result = { type: "web_search_result", title: "", encrypted_content: "" };
+  const cite = (url: string, encrypted_index = "") => ({
+    type: "web_search_result_location",
+    url,
+    title: "",
+    encrypted_index,
+    cited_text: "",
+  });
+  const { turn } = await parse(
+    [SEARCH],
+    [
+      { role: "user", content: "Search." },
+      {
+        role: "assistant",
+        content: [
+          { type: "server_tool_use", id: "srvtoolu_1", name: "web_search", input: { query: "x" } },
+          {
+            type: "web_search_tool_result",
+            tool_use_id: "srvtoolu_1",
+            content: [
+              { ...result, url: "https://a.org/1" },
+              { ...result, url: "https://a.org/2" },
+              { ...result, url: "https://a.org/1", encrypted_content: pack("another passage") },
+            ],
+          },
+          {
+            type: "text",
+            text: "So it is.\n",
+            citations: [cite("https://a.org/2"), cite("https://a.org/1")],
+          },
+          { type: "text", text: " And so.", citations: [cite("https://a.org/1", pack("3"))] },
+          {
+            type: "text",
+            text: " Elsewhere.",
+            citations: [cite("https://b.org/"), { type: "page_location" }],
+          },
+          { type: "text", text: " Plain.", citations: null },
+        ],
+      },
+      { role: "user", content: "And?" },
+    ],
+  );
+  const texts = turn.prompt.messages[3]?.content.map(
+    (block) => block.type === "text" && block.text,
+  );
+  expect(texts).toEqual(["So it is. [2, 1]\n", " And so. [3]", " Elsewhere.", " Plain."]);
 });
