@@ -10,6 +10,7 @@ import type { AttackResult } from "../sandbox/attacks.ts";
 import type { Environment } from "../sandbox/environment.ts";
 import { locateEnvironment } from "../setup/environment.ts";
 import { isRunning, toBaseUrl } from "./client.ts";
+import { inspectWeb } from "./doctor-web.ts";
 import type { Io } from "./io.ts";
 import { readConfig } from "./settings.ts";
 import { formatTable } from "./terminal.ts";
@@ -51,6 +52,7 @@ async function inspect(config: Config, attack: boolean, signal: AbortSignal): Pr
     }),
     ...(attack ? attacks : attacks.filter(({ held }) => !held)).map(toFinding),
     ...inspectSetUp(environment, config),
+    ...(await inspectWeb(config, signal)),
     await inspectDisk(config.data),
     await inspectPort(config, signal),
   ];

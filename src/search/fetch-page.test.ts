@@ -57,6 +57,16 @@ test.each<[string, Answer, string]>([
     "Köln",
   ],
   [
+    "the page's own word, when the header's charset is none",
+    html(Buffer.from('<meta charset="iso-8859-1">K\xf6ln', "latin1"), "text/html; charset=klingon"),
+    "Köln",
+  ],
+  [
+    "the page's own word, when the bytes are not what the header says",
+    html(Buffer.from('<meta charset="iso-8859-1">K\xf6ln', "latin1"), "text/html; charset=utf-8"),
+    "Köln",
+  ],
+  [
     "no fault for bytes that do not fit",
     html(Buffer.from("K\xf6ln", "latin1"), "text/plain; charset=utf-8"),
     "K\ufffdln",

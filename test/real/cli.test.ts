@@ -209,11 +209,34 @@ test("a model's server that fails is one sentence", async () => {
   );
 });
 
+test.each([
+  [
+    { CURTA_SEARCH: "searxng" },
+    /^curta: CURTA_SEARCH is searxng, so CURTA_SEARCH_URL has to name [^\n]*\n$/,
+  ],
+  [
+    { CURTA_SEARCH: "google" },
+    /^curta: The setting search \(CURTA_SEARCH\) cannot be "google"[^\n]*\n$/,
+  ],
+])("serve does not start with %j and says why in one sentence", async (env, sentence) => {
+  const { code, stdout, stderr } = await curta(["serve"], {
+    CURTA_PORT: "0",
+    CURTA_UPSTREAM_URL: model.url,
+    CURTA_UPSTREAM_API: "anthropic",
+    ...env,
+  });
+  expect(code).not.toBe(0);
+  expect(stderr).toMatch(sentence);
+  expect(stdout).not.toContain("listens");
+});
+
 test("doctor lists each protection, enforced or how to get it", async () => {
   const shown = await curta(["doctor"], { CURTA_UPSTREAM_URL: model.url });
   for (const name of ["seccomp", "no-network", "no-programs", "limits"])
     expect(shown.stdout).toMatch(new RegExp(`^${name} +enforced`, "m"));
   expect(shown.stdout).toMatch(/^python +present +Python 3\.1\d/m);
+  expect(shown.stdout).toMatch(/^web fetch +enforced/m);
+  expect(shown.stdout).toMatch(/^web search +missing +none$/m);
   expect(shown.stdout).toMatch(/^port +present +Curta is running on/m);
   expect(shown.code).toBe(0);
   const json = await curta(["doctor", "--json"], { CURTA_UPSTREAM_URL: model.url });
