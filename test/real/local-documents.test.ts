@@ -55,7 +55,7 @@ beforeAll(async () => {
   await container.print(MAKE, 30);
   for (const name of ["report.pdf", "minutes.docx", "bomb.docx"]) {
     const file = await send(server, "GET", `/v1/containers/${container.id}/files/${name}`);
-    expect(file.status).toBe(200);
+    if (!file.ok) throw new Error(`${name}: ${file.status}`);
     await writeFile(join(folder, name), Buffer.from(await file.arrayBuffer()));
   }
   await container.delete();
