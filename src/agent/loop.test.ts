@@ -162,7 +162,7 @@ function setup(
     provider,
     containers: more.containers ?? memoryContainers(),
     tools: new Map([["code_execution", tool]]),
-    waiting: createWaitingExecutions(1000),
+    waiting: createWaitingExecutions({ callMs: 1000, newId: (prefix) => `${prefix}_1` }),
     executionsPerTurn: more.executionsPerTurn ?? 10,
     webRequestsPerTurn: more.webRequestsPerTurn ?? 10,
     newId: (prefix) => `${prefix}_${++ids}`,

@@ -19,7 +19,7 @@ import { sample, startTurn, type SampledUse } from "./sampling.ts";
 import { answerServerCalls, sortCalls } from "./server-calls.ts";
 import { startToolExecution, type ToolExecution } from "./tool-execution.ts";
 import type { Turn, TurnDeps, TurnRequest } from "./turn.ts";
-import type { WaitingExecution } from "./waiting-executions.ts";
+import type { OpenCalls, WaitingExecution } from "./waiting-executions.ts";
 import { openWorkspace } from "./workspace.ts";
 
 const RUNS_CODE = /code_execution$/;
@@ -74,8 +74,10 @@ export async function* runTurn(
 
 async function openTurn(request: TurnRequest, deps: TurnDeps, signal: AbortSignal): Promise<Turn> {
   const workspace = await openWorkspace(deps.containers, request.containerId, request.files);
-  const waiting = findWaiting(request, deps);
-  if (waiting !== null) requireAnswers(waiting, request);
+  for (const { id } of request.pending) {
+    const waiting = findWaiting(request, deps, id);
+    if (waiting !== null) requireAnswers(waiting, request);
+  }
   const blocks = request.prompt.messages.flatMap((message) => message.content);
   return {
     request,
@@ -91,18 +93,19 @@ async function openTurn(request: TurnRequest, deps: TurnDeps, signal: AbortSigna
   };
 }
 
-/** The execution that this request goes on with, if any. */
+/** The execution that this request goes on with for a use, if any. */
 function findWaiting(
-  { containerId, pending }: TurnRequest,
+  { containerId }: TurnRequest,
   { waiting }: TurnDeps,
+  toolUseId: string,
 ): WaitingExecution | null {
-  const found = containerId === null ? null : waiting.find(containerId);
-  return found !== null && pending.some((use) => use.id === found.toolUseId) ? found : null;
+  return containerId === null ? null : waiting.find(containerId, toolUseId);
 }
 
+/** Refuses what answers only some calls. Who answers none of them was never told of them, and is told again. */
 function requireAnswers({ calls }: WaitingExecution, { answers }: TurnRequest): void {
   const missing = [...calls.keys()].filter((id) => !answers.has(id));
-  if (missing.length === 0) return;
+  if (missing.length === 0 || missing.length === calls.size) return;
   const problem = "`tool_use` ids were found without `tool_result` blocks immediately after";
   const rule =
     "Each `tool_use` block must have a corresponding `tool_result` block in the next message.";
@@ -166,14 +169,16 @@ async function* runUse(turn: Turn, use: SampledUse): AsyncGenerator<UseEvent> {
   const { request, deps, workspace } = turn;
   const { id, name, input } = use.block;
   const tool = deps.tools.get(name);
-  if (findWaiting(request, deps)?.toolUseId === id) {
-    const waiting = deps.waiting.take(request.containerId ?? "");
-    for (const [callId, call] of waiting?.calls ?? []) {
-      const answer = request.answers.get(callId);
-      if (answer !== undefined)
-        call.answer({ outcome: answer.isError ? "error" : "result", text: answer.text });
+  const waiting = findWaiting(request, deps, id);
+  if (waiting !== null) {
+    // Answers to other calls are those of a request that was sent before: its answer was lost on the way.
+    if ([...waiting.calls.keys()].every((callId) => request.answers.has(callId)))
+      waiting.answer(request.answers);
+    for await (const event of waiting.follow(turn.signal)) {
+      if (event.type === "open") yield toClientCalls(id, event.calls);
+      else if (event.type === "calls") waiting.ask(yield* answerHere(turn, id, event.calls));
+      else yield event;
     }
-    if (waiting !== null) yield* follow(turn, use, waiting.execution);
     return;
   }
   if (request.callers.has(id)) {
@@ -241,17 +246,12 @@ async function* follow(
         continue;
       }
       const toolUseId = use.block.id;
-      const { server, client } = sortCalls(turn, event.calls);
-      for await (const nested of answerServerCalls(turn, toolUseId, server, {
-        container: () => turn.workspace.container(),
-        putFile: (filename, bytes) => turn.workspace.putFile(filename, bytes),
-      }))
-        yield { type: "nested", event: nested };
+      const client = yield* answerHere(turn, toolUseId, event.calls);
       if (client.length === 0) continue;
-      const calls = new Map(client.map((call) => [turn.deps.newId("toolu"), call]));
-      turn.deps.waiting.put(await turn.workspace.container(), { toolUseId, calls, execution });
+      const container = await turn.workspace.container();
+      const calls = turn.deps.waiting.put(container, { toolUseId, calls: client, execution });
       isLeft = false;
-      yield { type: "calls", calls: [...calls].map((call) => toClientCall(toolUseId, ...call)) };
+      yield toClientCalls(toolUseId, calls);
       return;
     }
     isLeft = false;
@@ -261,12 +261,32 @@ async function* follow(
   }
 }
 
-function toClientCall(
+/** Answers the calls of the code that need no client, and gives the others. */
+async function* answerHere(
+  turn: Turn,
   callerId: string,
-  id: string,
-  { name, input }: FunctionCall,
-): TurnEvent & { type: "client-call" } {
-  return { type: "client-call", id, name, input, callerId };
+  calls: readonly FunctionCall[],
+): AsyncGenerator<UseEvent, FunctionCall[]> {
+  const { server, client } = sortCalls(turn, calls);
+  for await (const nested of answerServerCalls(turn, callerId, server, {
+    container: () => turn.workspace.container(),
+    putFile: (filename, bytes) => turn.workspace.putFile(filename, bytes),
+  }))
+    yield { type: "nested", event: nested };
+  return client;
+}
+
+function toClientCalls(callerId: string, calls: OpenCalls): UseEvent & { type: "calls" } {
+  return {
+    type: "calls",
+    calls: [...calls].map(([id, { name, input }]) => ({
+      type: "client-call",
+      id,
+      name,
+      input,
+      callerId,
+    })),
+  };
 }
 
 function* endTurn(

@@ -61,6 +61,7 @@ function execution(id: string): TurnEvent[] {
         stdout: "héllo\n",
         stderr: "",
         returnCode: 0,
+        tookTooLong: false,
         fileIds: [],
       },
     }),

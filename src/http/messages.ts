@@ -83,7 +83,7 @@ const FIRST_EVENT_WAIT_MS = 20_000;
 
 export function createMessagesHandler(deps: MessagesDeps): MessagesHandler {
   const { config, clock, log } = deps;
-  const waiting = createWaitingExecutions(config.clientToolSeconds * 1000);
+  const waiting = createWaitingExecutions({ callMs: config.clientToolSeconds * 1000, newId });
   let inFlight = 0;
 
   return async function handle(request, { requestId }) {

@@ -471,6 +471,76 @@ test("a client that goes away between two requests finds its code waiting", asyn
   expect(talk.result.stdout).toBe("still here\n");
 });
 
+/** Sends the continuation and goes away as soon as the code has begun to work with the answers. */
+async function leaveWhileItRuns(talk: Conversation, stream: boolean): Promise<void> {
+  const controller = new AbortController();
+  const fields = { tools: TOOLS, messages: talk.messages, container: talk.container, stream };
+  const sent = post(server.url, JSON.stringify(toBody(fields)), {}, controller.signal);
+  const url = `${server.url}/v1/containers/${talk.container}/files/began`;
+  await expect.poll(async () => (await fetch(url)).status, { timeout: 10_000 }).toBe(200);
+  controller.abort();
+  await expect(sent.then((response) => response.text())).rejects.toThrow(/aborted/);
+}
+
+describe("a client that goes away while its answers are worked with, and sends them again", () => {
+  const WORK = `import time
+rows = await query_database({"sql": "S"})
+open("began", "a").write(".")
+time.sleep(1)
+open("ended", "a").write(".")`;
+
+  test.each([
+    ["streamed", true],
+    ["not streamed", false],
+  ])("%s: the code has run once, and its result is there", async (_, stream) => {
+    const talk = await begin(`${WORK}
+print(rows, open("ended").read())`);
+    talk.reply("fine");
+    await leaveWhileItRuns(talk, stream);
+    const { messages } = talk;
+    const sent = [...messages];
+    expect(await talk.ask()).toMatchObject({ status: 200 });
+    expect(talk.result).toMatchObject({ stdout: "fine .\n", return_code: 0 });
+    expect(talk.last.at(-1)).toMatchObject({ type: "text", text: "Done." });
+    // And once more, as if that had been lost, too.
+    const result = talk.last[0];
+    director.play([[says("Done again.")]]);
+    messages.splice(0, messages.length, ...sent);
+    await talk.ask();
+    expect(talk.last).toEqual([result, expect.objectContaining({ text: "Done again." })]);
+  });
+
+  test("the next calls, which it was never told of, are told again", async () => {
+    const talk = await begin(`${WORK}
+print(rows, await query_database({"sql": "next"}))`);
+    talk.reply("first");
+    await leaveWhileItRuns(talk, true);
+    const sent = [...talk.messages];
+    await talk.ask();
+    const [next] = talk.calls;
+    expect(next?.input).toEqual({ sql: "next" });
+    talk.messages.splice(0, talk.messages.length, ...sent);
+    await talk.ask();
+    expect(talk.calls).toEqual([next]);
+    talk.reply("second");
+    await talk.ask();
+    expect(talk.result.stdout).toBe("first second\n");
+  });
+
+  test("at once with the request that is under way: the later one goes on", async () => {
+    const talk = await begin(`${WORK}\nprint(rows, open("ended").read())`);
+    talk.reply("fine");
+    const fields = { tools: TOOLS, messages: talk.messages, container: talk.container };
+    const first = askMessages(server.url, fields);
+    const url = `${server.url}/v1/containers/${talk.container}/files/began`;
+    await expect.poll(async () => (await fetch(url)).status, { timeout: 10_000 }).toBe(200);
+    await talk.ask();
+    expect(talk.result.stdout).toBe("fine .\n");
+    const { status, headers } = await first;
+    expect([status, headers.get("x-should-retry")]).toEqual([409, "false"]);
+  });
+});
+
 describe("refusals", () => {
   test("a continuation without container, without an answer, or with a picture as answer", async () => {
     const talk = await begin(`print(await query_database({"sql": "S"}))`);
