@@ -16,6 +16,7 @@ import type { Config } from "../config.ts";
 import { GatewayError } from "../errors.ts";
 import { createCheckpoints, type Checkpoints } from "./checkpoints.ts";
 import { runCommand } from "./command.ts";
+import { containerGone } from "./container-gone.ts";
 import type { ContainerRecord } from "../store/kept-containers.ts";
 import type { Keeper } from "./keeper.ts";
 import { createKeeping, type Keeping, type KeptStores } from "./keeping.ts";
@@ -339,7 +340,7 @@ export function createContainers(
     if (signal.aborted || !entries.has(entry.id)) {
       release();
       signal.throwIfAborted();
-      throw new GatewayError("not_found", gone(entry.id));
+      throw gone(entry.id);
     }
     entry.lastUsedMs = now();
     return release;
@@ -402,7 +403,7 @@ export function createContainers(
     const { keeping } = entry;
     if (keeping === null) {
       remove(entry);
-      throw new GatewayError("not_found", gone(entry.id));
+      throw gone(entry.id);
     }
     return await whileWaking(entry, () => wake(entry, keeping));
   }
@@ -444,7 +445,7 @@ export function createContainers(
       }
       if (!entries.has(entry.id)) {
         sandbox.session.close();
-        throw new GatewayError("not_found", gone(entry.id));
+        throw gone(entry.id);
       }
       entry.sandbox = sandbox;
       entry.parked = false;
@@ -464,7 +465,7 @@ export function createContainers(
     const entry = entries.get(id) ?? findKept(id);
     if (entry === undefined || isExpired(entry) || (kept === null && !isAlive(entry))) {
       if (entry !== undefined) remove(entry);
-      throw new GatewayError("not_found", gone(id));
+      throw gone(id);
     }
     entry.lastUsedMs = now();
     return entry;
@@ -567,7 +568,9 @@ export function createContainers(
   }
 }
 
-function gone(id: string): string {
+function gone(id: string): GatewayError {
   // Clients know an expired container by these first words.
-  return `Container not found: \`${id.slice(0, 100)}\` has expired or never was. Leave \`container\` out to get a new one.`;
+  return containerGone(
+    `Container not found: \`${id.slice(0, 100)}\` has expired or never was. Leave \`container\` out to get a new one.`,
+  );
 }

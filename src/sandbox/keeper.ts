@@ -10,6 +10,7 @@ import { z } from "zod";
 
 import { GatewayError, type ErrorCode } from "../errors.ts";
 import { encodeFrame, FrameReader, type Frame } from "../kernel/channel.ts";
+import { containerGone } from "./container-gone.ts";
 
 /** What a shell command says of itself; `number` is the one it was started with. */
 export type CommandEvent =
@@ -121,7 +122,7 @@ export function createKeeper(socket: Socket, payloadBytesMax: number): Keeper {
       const id = nextId++;
       return new Promise((resolve, reject) => {
         if (closed || waiting.size >= REQUESTS_MAX) {
-          reject(new GatewayError("not_found", "The container has ended."));
+          reject(containerGone("The container has ended."));
           return;
         }
         const timer = setTimeout(() => {
@@ -152,7 +153,7 @@ export function createKeeper(socket: Socket, payloadBytesMax: number): Keeper {
     closed = true;
     for (const { reject, timer } of waiting.values()) {
       clearTimeout(timer);
-      reject(new GatewayError("not_found", "The container has ended."));
+      reject(containerGone("The container has ended."));
     }
     waiting.clear();
     dispatch({ type: "closed" });

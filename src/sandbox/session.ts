@@ -34,6 +34,7 @@ import {
   type StopReason,
 } from "./cell.ts";
 import { collectFiles } from "./collected-files.ts";
+import { containerGone } from "./container-gone.ts";
 import type { Keeper, KeeperEvent } from "./keeper.ts";
 import type { Layers } from "./layers.ts";
 import type { OutputRoom } from "./output-room.ts";
@@ -238,7 +239,7 @@ export function createSession(
   async function settled(): Promise<void> {
     await interruptDone;
     for (let wait = recovering; wait !== null; wait = recovering) await wait.promise;
-    if (!alive) throw new GatewayError("not_found", newsBetween ?? "The container has ended.");
+    if (!alive) throw containerGone(newsBetween ?? "The container has ended.");
   }
 
   async function* run(

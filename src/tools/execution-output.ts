@@ -24,6 +24,8 @@ export interface ExecutionOutput {
   stdout: string;
   stderr: string;
   returnCode: number;
+  /** It was stopped because its time was over. */
+  tookTooLong: boolean;
   /** Ids of the files and charts that the execution left, where they are kept. */
   fileIds: string[];
 }
@@ -60,6 +62,7 @@ export function createOutputFold({ timeoutMs, bytesMax }: OutputFoldOptions): Ou
   let bytesLeft = bytesMax;
   let charactersLeftOut = 0;
   let returnCode = 0;
+  let tookTooLong = false;
 
   function print(text: string, stream: string[]): void {
     const kept = text.length <= bytesLeft ? text : text.slice(0, bytesLeft);
@@ -132,6 +135,7 @@ export function createOutputFold({ timeoutMs, bytesMax }: OutputFoldOptions): Ou
     }
     endText();
     returnCode = end.return_code;
+    tookTooLong = end.status === "timeout";
     const problem = [
       end.error?.traceback.trimEnd() || describeError(end),
       describeStatus(end.status, timeoutMs),
@@ -177,6 +181,7 @@ export function createOutputFold({ timeoutMs, bytesMax }: OutputFoldOptions): Ou
         stdout: stdout.join(""),
         stderr: stderr.join(""),
         returnCode,
+        tookTooLong,
         fileIds,
       };
     },

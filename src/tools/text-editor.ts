@@ -9,6 +9,7 @@ import { z } from "zod";
 
 import { GatewayError } from "../errors.ts";
 import type { ImageBlock, TextBlock } from "../providers/provider.ts";
+import { isContainerGone } from "../sandbox/container-gone.ts";
 import type { Container, Place } from "../sandbox/sandbox.ts";
 import { cutMiddle } from "./execution-output.ts";
 import { sniffImage } from "./image.ts";
@@ -34,6 +35,7 @@ export interface TextEditorOptions {
   resultCharacters: number;
   /** Bound on what the client is sent of one view. */
   answerBytes: number;
+  timeoutMs: number;
   /** Told of failures that are not the model's, before it reads a general sentence. */
   onFailure?: (cause: unknown) => void;
 }
@@ -112,7 +114,7 @@ async function* edit(
   }
   try {
     const container = await context.container();
-    const output = await carryOut(parsed.data, container, options);
+    const output = await withinTime(carryOut(parsed.data, container, options), options.timeoutMs);
     yield {
       type: "result",
       content: toContent(parsed.data, output, options.resultCharacters),
@@ -123,6 +125,23 @@ async function* edit(
     context.signal.throwIfAborted();
     yield* reject(...toRejection(cause, options));
   }
+}
+
+/** Work that takes too long goes on, and nobody waits for it. */
+async function withinTime<Result>(work: Promise<Result>, timeoutMs: number): Promise<Result> {
+  const late = Promise.withResolvers<never>();
+  const seconds = timeoutMs / 1000;
+  const timer = setTimeout(
+    () =>
+      late.reject(
+        new Refusal(
+          "execution_time_exceeded",
+          `The container did not answer in ${seconds} seconds.`,
+        ),
+      ),
+    timeoutMs,
+  );
+  return await Promise.race([work, late.promise]).finally(() => clearTimeout(timer));
 }
 
 async function carryOut(
@@ -295,6 +314,7 @@ function toRejection(cause: unknown, { onFailure }: TextEditorOptions): [Rejecti
     onFailure?.(cause);
     return ["unavailable", "The editor failed."];
   }
+  if (isContainerGone(cause)) return ["unavailable", cause.message];
   switch (cause.code) {
     case "not_found":
       return ["file_not_found", cause.message];

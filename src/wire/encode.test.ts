@@ -31,6 +31,7 @@ const OUTPUT: ExecutionOutput = {
   stdout: "4.8\n",
   stderr: "Traceback\n",
   returnCode: 1,
+  tookTooLong: false,
   fileIds: ["file_1"],
 };
 
@@ -308,4 +309,21 @@ test("however the model's words are split, the message is the same", async () =>
     }),
     { numRuns: 100 },
   );
+});
+
+test("an input that is no object has no pieces: clients could not parse them", async () => {
+  const events = await encode([
+    { type: "turn-start", model: "m", usage: { inputTokens: 1, outputTokens: 0 }, container: null },
+    { type: "tool-use-start", id: "srvtoolu_1", name: "code_execution", serverTool: true },
+    ...[" ", "[1", ", 2]", "{}"].map((partialJson) => ({
+      type: "tool-use-delta" as const,
+      partialJson,
+    })),
+    { type: "block-end" },
+  ]);
+  expect(events.map(({ type }) => type)).toEqual([
+    "message_start",
+    "content_block_start",
+    "content_block_stop",
+  ]);
 });

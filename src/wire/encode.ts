@@ -117,7 +117,13 @@ export function createEncoder({
       yield* addDelta(open, { type: "input_json_delta", partial_json: json });
       return;
     }
+    if (open.held === SPOILED) return;
     const whole = (open.held + json).trimStart();
+    if (whole !== "" && !whole.startsWith("{")) {
+      // No object, so no input: clients parse it when the block ends.
+      open.held = SPOILED;
+      return;
+    }
     if (/^\{?\s*\}?\s*$/.test(whole)) {
       open.held = whole;
       return;
@@ -289,8 +295,9 @@ export function createEncoder({
   };
 }
 
-/** Marks an input that has begun; no held text looks like it, for that begins with a brace. */
+/** Marks of an input that has begun, and of one that is none; what is held otherwise begins with a brace. */
 const STARTED = "started";
+const SPOILED = "spoiled";
 
 function toUsage(usage: ModelUsage, webRequests: WireUsage["server_tool_use"]): WireUsage {
   return {

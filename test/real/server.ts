@@ -14,7 +14,7 @@ import { createLog } from "../../src/telemetry/log.ts";
 
 export interface TestServer {
   url: string;
-  /** The data folder, removed by `close`. */
+  /** The data folder, removed by `close` unless it was the caller's. */
   data: string;
   close(): Promise<void>;
 }
@@ -26,14 +26,17 @@ export interface TestServerOptions {
   env?: Record<string, string>;
   /** Layers of the walls that are left out, to see what comes through. */
   without?: Layers;
+  /** A data folder of the caller's, for a server that takes over from another one. */
+  data?: string;
 }
 
 export async function startServer({
   provider,
   env = {},
   without = [],
+  data: given,
 }: TestServerOptions = {}): Promise<TestServer> {
-  const data = await mkdtemp(join(tmpdir(), "curta-test-"));
+  const data = given ?? (await mkdtemp(join(tmpdir(), "curta-test-")));
   const cache = process.env.CURTA_CACHE;
   const config = loadConfig({
     env: {
@@ -60,7 +63,7 @@ export async function startServer({
     async close() {
       await server.shutdown();
       await service.close();
-      await rm(data, { recursive: true, force: true });
+      if (given === undefined) await rm(data, { recursive: true, force: true });
     },
   };
 }

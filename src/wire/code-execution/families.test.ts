@@ -11,6 +11,7 @@ const EXECUTION: SandboxOutput = {
   stdout: "",
   stderr: "",
   returnCode: 0,
+  tookTooLong: false,
   fileIds: [],
 };
 const OUTPUTS: Record<string, SandboxOutput[]> = {

@@ -31,8 +31,11 @@ export const FAMILIES: Readonly<Record<SubTool, Family>> = {
     result: "code_execution_tool_result",
     contents: ["code_execution_result"],
     error: "code_execution_tool_result_error",
-    // Code that takes too long has a result, with what it printed and a `return_code`.
-    errors: COMMON,
+    errors: {
+      ...COMMON,
+      execution_time_exceeded:
+        "The code took longer than `timeoutSeconds`, with `code_execution_20250522`. Later versions have a result: what it printed, a `return_code`, `detection_timeout` in `stderr`.",
+    },
   },
   bash_code_execution: {
     input: '{"command"}',
@@ -56,6 +59,7 @@ export const FAMILIES: Readonly<Record<SubTool, Family>> = {
     error: "text_editor_code_execution_tool_result_error",
     errors: {
       ...COMMON,
+      execution_time_exceeded: "The container did not answer within `timeoutSeconds`.",
       file_not_found: "There is nothing at `path`.",
       string_not_found: "`old_str` does not occur in the file.",
     },

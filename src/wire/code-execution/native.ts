@@ -2,6 +2,9 @@
  * The *native* rendering: one result block for each use, byte-compatible with the hosted tools. Each sub-tool
  * has a family of blocks of its own. What a notebook would show as values stands in `stdout`; charts and files
  * are ids.
+ *
+ * Python that takes too long is shown as each version's documents have it: in the first one as an error of the tool,
+ * later as a result that holds what was printed and says `detection_timeout`. The model reads the same of both.
  */
 import { describeExitCode } from "../../tools/bash.ts";
 import type { ExecutionOutput, OutputPart } from "../../tools/execution-output.ts";
@@ -18,6 +21,14 @@ export const native: Rendering = {
   startThinking: () => ({ type: "thinking", thinking: "", signature: "" }),
   toResultBlocks: (use, output) => [toResultBlock(use, output)],
   toRejectionBlocks: (use, rejection) => [toErrorBlock(use, rejection)],
+};
+
+export const firstNative: Rendering = {
+  ...native,
+  toResultBlocks: (use, output) =>
+    output.kind === "execution" && output.tookTooLong
+      ? [toErrorBlock(use, { errorCode: "execution_time_exceeded", message: "" })]
+      : [toResultBlock(use, output)],
 };
 
 function toResultBlock({ id, name }: UseReference, output: SandboxOutput): NativeResult {
@@ -45,10 +56,13 @@ function toResultBlock({ id, name }: UseReference, output: SandboxOutput): Nativ
     content: {
       type: "code_execution_result",
       ...toStreams(output),
+      ...(output.tookTooLong && { stderr: `${output.stderr}${DETECTED}` }),
       content: output.fileIds.map((file_id) => ({ type: "code_execution_output", file_id })),
     },
   };
 }
+
+const DETECTED = "detection_timeout\n";
 
 function toStreams({ stdout, stderr, returnCode }: ExecutionOutput) {
   return { stdout, stderr, return_code: returnCode };
