@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 
+import { GatewayError } from "../errors.ts";
 import { createTestApp, silentProvider } from "../../test/support/test-app.ts";
 
 const LISTED = [
@@ -62,10 +63,24 @@ test("one model, also with a slash in its name; another is 404", async () => {
   });
 });
 
-test("a provider with a model of its own has that one, whatever is behind it", async () => {
-  await using app = await createTestApp({ provider: { ...choosing, model: "own" } });
+test("a provider with a model of its own has that one, with what its server says of it", async () => {
+  const limits = { maxInputTokens: 8192, maxTokens: 4096 };
+  const listModels = async () => [...LISTED, { id: "own", ...limits }];
+  await using app = await createTestApp({ provider: { ...choosing, model: "own", listModels } });
   expect(await (await app.send("GET", "/v1/models")).json()).toMatchObject({
-    data: [{ id: "own" }],
+    data: [{ id: "own", max_input_tokens: 8192, max_tokens: 4096 }],
     has_more: false,
+  });
+});
+
+test.each([
+  ["another list", async () => LISTED],
+  ["no answer", () => Promise.reject(new GatewayError("upstream", "away"))],
+])("nothing is known of it: %s", async (_, listModels) => {
+  await using app = await createTestApp({ provider: { ...choosing, model: "own", listModels } });
+  expect(await (await app.send("GET", "/v1/models/own")).json()).toMatchObject({
+    id: "own",
+    max_input_tokens: null,
+    max_tokens: null,
   });
 });

@@ -36,8 +36,16 @@ export function getModel({ provider }: Services): AppHandler {
 }
 
 async function modelsOf(provider: Provider, signal: AbortSignal): Promise<ListedModel[]> {
-  if (provider.model !== null) return [{ id: provider.model }];
-  return (await provider.listModels?.(signal)) ?? [];
+  const { model } = provider;
+  if (model === null) return (await provider.listModels?.(signal)) ?? [];
+  try {
+    const listed = await provider.listModels?.(signal);
+    return [listed?.find(({ id }) => id === model) ?? { id: model }];
+  } catch (cause) {
+    // What its server says of it is welcome, and not needed.
+    if (cause instanceof GatewayError) return [{ id: model }];
+    throw cause;
+  }
 }
 
 function rangeOf(
@@ -51,7 +59,8 @@ function rangeOf(
   return [at + 1, at + 1 + limit];
 }
 
-function toModelInfo({ id, displayName, createdAt }: ListedModel, provider: Provider) {
+function toModelInfo(listed: ListedModel, provider: Provider) {
+  const { id, displayName, createdAt, maxInputTokens, maxTokens } = listed;
   const yes = { supported: true };
   const no = { supported: false };
   const seesImages = provider.seesImages === true ? yes : no;
@@ -64,8 +73,8 @@ function toModelInfo({ id, displayName, createdAt }: ListedModel, provider: Prov
     retires_at: null,
     lifecycle: "active",
     line: null,
-    max_input_tokens: null,
-    max_tokens: null,
+    max_input_tokens: maxInputTokens ?? null,
+    max_tokens: maxTokens ?? null,
     capabilities: {
       batch: yes,
       citations: no,

@@ -71,3 +71,22 @@ test("a server that does not tell has an empty list", async () => {
   expect(await provider.listModels?.(signal)).toEqual([]);
   await provider.close();
 });
+
+test.each([
+  ["a Messages API", { max_input_tokens: 200_000, max_tokens: 64_000 }, 200_000, 64_000],
+  ["vLLM", { max_model_len: 32_768 }, 32_768, undefined],
+  ["llama.cpp", { meta: { n_vocab: 151_936, n_ctx_train: 40_960 } }, 40_960, undefined],
+  [
+    "OpenRouter",
+    { context_length: 131_072, top_provider: { max_completion_tokens: 8192 } },
+    131_072,
+    8192,
+  ],
+  ["Groq", { context_window: 131_072, max_completion_tokens: 32_768 }, 131_072, 32_768],
+  ["LM Studio", { max_context_length: 8192, loaded_context_length: 4096 }, 4096, undefined],
+  ["nonsense", { max_model_len: "many", max_tokens: -1, meta: 7 }, undefined, undefined],
+])("limits as %s tells them", async (_, fields, maxInputTokens, maxTokens) => {
+  const list = createModelList({ lookUp: async () => ({ data: [{ id: "m", ...fields }] }) });
+  const [model] = await list(signal);
+  expect([model?.maxInputTokens, model?.maxTokens]).toEqual([maxInputTokens, maxTokens]);
+});

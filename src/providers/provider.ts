@@ -152,6 +152,10 @@ export interface ListedModel {
   displayName?: string;
   /** RFC 3339. */
   createdAt?: string;
+  /** Tokens that a request may have. */
+  maxInputTokens?: number;
+  /** Tokens that an answer may have. */
+  maxTokens?: number;
 }
 
 export interface Provider {
@@ -169,7 +173,7 @@ export interface Provider {
   stream(request: ModelRequest, signal: AbortSignal): AsyncIterable<ModelEvent>;
   /** Tokens of the request as this model counts them, or an estimate. */
   countTokens(request: ModelRequest, signal: AbortSignal): Promise<number>;
-  /** The models of the server behind it, when the client chooses; empty when it does not tell. */
+  /** The models that there are, and what is known of each; empty when their server does not tell. */
   listModels?(signal: AbortSignal): Promise<ListedModel[]>;
   close(): Promise<void>;
 }

@@ -98,6 +98,11 @@ export function createHarnessProvider(
     async countTokens(request) {
       return (await buildPrompt(model, request, toExchanges(request), [], 0)).tokens;
     },
+    // Prompt and reply share the window.
+    listModels: () =>
+      Promise.resolve([
+        { id: model.model, maxInputTokens: model.contextTokens, maxTokens: model.contextTokens },
+      ]),
     close,
   };
 }
