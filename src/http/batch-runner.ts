@@ -3,7 +3,7 @@
  *
  * A few workers take the oldest request that waits, but only while no other request is under way, and send
  * it through the same handler as `POST /v1/messages`. When the server closes, what runs is given up and
- * stays *processing*, so the next start runs it again. A model that is overloaded is asked again later.
+ * stays *processing*, so the next start runs it again; so does what a killed server ran, some times. A model that is overloaded is asked again later.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -90,9 +90,7 @@ export function startBatchRunner(deps: BatchRunnerDeps): BatchRunner {
   async function run(request: PendingRequest): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       await quiet();
-      const answer = await send(request);
-      const body = await answer.text();
-      signal.throwIfAborted();
+      const { answer, body } = await askOnce(request);
       if (OVERLOADED.has(answer.status) && attempt < ATTEMPTS) {
         const seconds = Number(answer.headers.get("retry-after") ?? 1);
         await sleep(Math.min(seconds * 1000, RETRY_MS_MAX), undefined, { signal });
@@ -102,6 +100,21 @@ export function startBatchRunner(deps: BatchRunnerDeps): BatchRunner {
         store.finish(request, "succeeded", `{"type":"succeeded","message":${body}}`);
       else store.finish(request, "errored", `{"type":"errored","error":${body}}`);
       return;
+    }
+  }
+
+  /** Counted as begun unless it comes to an end, so that only the end of this process leaves a count. */
+  async function askOnce(request: PendingRequest): Promise<{ answer: Response; body: string }> {
+    store.begin(request);
+    try {
+      const answer = await send(request);
+      const body = await answer.text();
+      signal.throwIfAborted();
+      if (OVERLOADED.has(answer.status)) store.giveBack(request);
+      return { answer, body };
+    } catch (cause) {
+      store.giveBack(request);
+      throw cause;
     }
   }
 

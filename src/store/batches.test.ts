@@ -59,10 +59,44 @@ test("requests wait in order until each has its result", () => {
 
 test("what a killed server had not finished waits again", () => {
   store.create(asked("a"), "");
+  startAnew();
+  expect(store.pending(5)).toMatchObject([{ customId: "a" }]);
+});
+
+function startAnew(): void {
   database.close();
   database = openDatabase(folder);
   store = openBatchStore(database, () => now, 2);
-  expect(store.pending(5)).toMatchObject([{ customId: "a" }]);
+}
+
+test("what three servers have not lived through is not run again, all else is", () => {
+  const { id } = store.create(asked("a", "b", "c"), "");
+  for (let starts = 0; starts < 3; starts++) {
+    const [poison, , given] = store.pending(5);
+    store.begin(poison!);
+    store.begin(given!);
+    store.giveBack(given!);
+    startAnew();
+  }
+  expect(store.pending(5).map(({ customId }) => customId)).toEqual(["b", "c"]);
+  const [first] = store.results(id, -1, 1);
+  expect(JSON.parse(first!.result)).toMatchObject({
+    type: "errored",
+    error: {
+      type: "error",
+      error: { type: "api_error", message: expect.stringContaining("ended 3 times") },
+    },
+  });
+  for (const request of store.pending(5)) store.finish(request, "succeeded", "{}");
+  expect(store.get(id)).toMatchObject({ endedAt: now, counts: { succeeded: 2, errored: 1 } });
+});
+
+test("what ran when a batch was canceled, and its server killed, is canceled", () => {
+  const { id } = store.create(asked("a", "b"), "");
+  store.cancel(id, (position) => position === 0);
+  startAnew();
+  expect(store.pending(5)).toEqual([]);
+  expect(store.get(id)).toMatchObject({ endedAt: now, counts: { canceled: 2 } });
 });
 
 test("cancel ends what waits; what runs ends the batch later", () => {

@@ -3,6 +3,7 @@
  *
  * A request is *processing* from its creation until its result is written, in one statement, so a server
  * that was killed runs again exactly what it had not finished. What was asked is forgotten with its result.
+ * A request that a server did not live through some times is not tried again: it may be what ends it.
  */
 import type { DatabaseSync } from "node:sqlite";
 
@@ -58,8 +59,26 @@ export interface BatchStore {
   ): { position: number; customId: string; result: string }[];
   /** The oldest requests that wait; those of expired batches are ended first. */
   pending(limit: number): PendingRequest[];
+  /** It is about to run. */
+  begin(request: PendingRequest): void;
+  /** It has not ended, and that is not its own doing. */
+  giveBack(request: PendingRequest): void;
   finish(request: PendingRequest, outcome: Outcome, result: string): void;
 }
+
+/** Servers that may end while they run a request. */
+const BEGINNINGS_MAX = 3;
+const ENDS_SERVERS = JSON.stringify({
+  type: "errored",
+  error: {
+    type: "error",
+    error: {
+      type: "api_error",
+      message: `The server has ended ${BEGINNINGS_MAX} times while it ran this request, which is therefore not run again.`,
+    },
+    request_id: null,
+  },
+});
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 /** As the hosted API: a batch has a day, its results stay for 29. */
@@ -93,9 +112,14 @@ export function openBatchStore(
   const selectCounts = prepare(
     "SELECT outcome, count(*) AS n FROM batch_requests WHERE batch = ? GROUP BY outcome",
   );
+  const addBeginnings = prepare(
+    "UPDATE batch_requests SET begun = begun + ? WHERE batch = ? AND position = ?",
+  );
   const setOutcome = prepare(
     "UPDATE batch_requests SET outcome = ?, result = ?, params = '' WHERE batch = ? AND position = ? AND outcome = 'processing'",
   );
+
+  endWhatIsOver();
 
   return {
     create(requests, betas) {
@@ -177,6 +201,12 @@ export function openBatchStore(
          WHERE ended_at IS NULL AND outcome = 'processing' ORDER BY batches.position, batch_requests.position LIMIT ?`,
       ).all(limit) as unknown as PendingRequest[];
     },
+    begin({ batch, position }) {
+      addBeginnings.run(1, batch, position);
+    },
+    giveBack({ batch, position }) {
+      addBeginnings.run(-1, batch, position);
+    },
     finish({ batch, position }, outcome, result) {
       inTransaction(database, () => {
         setOutcome.run(outcome, result, batch, position);
@@ -212,6 +242,23 @@ export function openBatchStore(
       `UPDATE batches SET ended_at = ? WHERE id = ? AND ended_at IS NULL AND NOT EXISTS
        (SELECT 1 FROM batch_requests WHERE batch = id AND outcome = 'processing')`,
     ).run(clock(), id);
+  }
+
+  /** What an earlier server has left: nothing of it runs. */
+  function endWhatIsOver(): void {
+    transaction(() => {
+      prepare(
+        `UPDATE batch_requests SET outcome = 'canceled', result = '{"type":"canceled"}', params = ''
+         WHERE outcome = 'processing' AND batch IN
+         (SELECT id FROM batches WHERE ended_at IS NULL AND cancel_initiated_at IS NOT NULL)`,
+      ).run();
+      prepare(
+        `UPDATE batch_requests SET outcome = 'errored', result = ?, params = ''
+         WHERE outcome = 'processing' AND begun >= ?`,
+      ).run(ENDS_SERVERS, BEGINNINGS_MAX);
+      for (const { id } of prepare("SELECT id FROM batches WHERE ended_at IS NULL").all())
+        endIfDone(String(id));
+    });
   }
 
   function expire(): void {

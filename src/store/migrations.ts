@@ -12,6 +12,7 @@ export const MIGRATIONS: readonly ((database: DatabaseSync) => void)[] = [
   createBatches,
   createContainers,
   createJournal,
+  countBatchRequests,
 ];
 
 /** Runs what is missing, each step in a transaction. Throws when the database is newer than this code. */
@@ -178,4 +179,9 @@ function createJournal(database: DatabaseSync): void {
         BEGIN UPDATE kept_bytes SET bytes = bytes - old.size_bytes WHERE what = '${what}'; END;
     `);
   }
+}
+
+function countBatchRequests(database: DatabaseSync): void {
+  // How often a request was begun by a server that ended before it did.
+  database.exec("ALTER TABLE batch_requests ADD COLUMN begun INTEGER NOT NULL DEFAULT 0");
 }
