@@ -75,6 +75,8 @@ test("both pagers see every file once, newest first", async () => {
     await app.send("GET", `/v1/files?limit=2&before_id=${ids[3]}`)
   ).json()) as Page;
   expect([before.data.map(({ id }) => id), before.has_more]).toEqual([[ids[1], ids[2]], true]);
+  const scoped = await app.send("GET", "/v1/files?scope_id=session_1");
+  expect(await scoped.json()).toMatchObject({ data: [], has_more: false, next_page: null });
   const chosen = (await (
     await app.send("GET", `/v1/files?ids%5B%5D=${ids[4]}&ids[]=${ids[0]}&ids[]=file_none`)
   ).json()) as Page;
@@ -143,13 +145,15 @@ test.each([
   expect(await (await upload(app, name, "x", type)).json()).toMatchObject({ mime_type });
 });
 
-test("large uploads are in memory, so a third one has to wait", async () => {
-  await using app = await createTestApp({ config: { uploadMb: 1 } });
+test("uploads go to the disk as they come; so many at once, and nothing stays of what breaks off", async () => {
+  await using app = await createTestApp();
   const begin = () => {
-    const end = Promise.withResolvers<void>();
-    const body = new ReadableStream({
-      async pull(controller) {
-        await end.promise;
+    const end = Promise.withResolvers<string>();
+    const head = `--b\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\n`;
+    const body = new ReadableStream<Uint8Array>({
+      async start(controller) {
+        controller.enqueue(Buffer.from(`${head}beginning `));
+        controller.enqueue(Buffer.from(await end.promise));
         controller.close();
       },
     });
@@ -161,14 +165,30 @@ test("large uploads are in memory, so a third one has to wait", async () => {
     } as RequestInit);
     return { end: end.resolve, answer: app.app.fetch(request) };
   };
-  const [first, second] = [begin(), begin()];
-  const third = await begin().answer;
-  expect([third.status, third.headers.get("retry-after")]).toEqual([529, "2"]);
-  first.end();
-  expect((await first.answer).status).toBe(400);
+  const uploads = Array.from({ length: 32 }, begin);
+  const one = await upload(app, "one-more.txt", "x");
+  expect([one.status, one.headers.get("retry-after")]).toEqual([529, "2"]);
+  const [first, ...others] = uploads;
+  first!.end("and end\r\n--b--\r\n");
+  expect(await (await first!.answer).json()).toMatchObject({ size_bytes: 17 });
+  for (const other of others) other.end("and nothing more");
+  for (const other of others) expect((await other.answer).status).toBe(400);
+  expect(((await (await app.send("GET", "/v1/files?limit=100")).json()) as Page).data).toHaveLength(
+    1,
+  );
   expect((await upload(app, "small.txt", "x")).status).toBe(200);
-  second.end();
-  expect((await second.answer).status).toBe(400);
+});
+
+test.each([
+  ["the file", { file: "x".repeat(1_100_000) }, "The file is larger than 1 MiB"],
+  ["all of it", { other: "x".repeat(2_200_000) }, "The body is larger than 2 MiB"],
+])("too large: %s", async (_, { file, other }: { file?: string; other?: string }, message) => {
+  await using app = await createTestApp({ config: { uploadMb: 1 } });
+  const body = new FormData();
+  if (file !== undefined) body.set("file", new File([file], "a.txt"));
+  if (other !== undefined) body.set("other", other);
+  const answer = await app.send("POST", "/v1/files", { body });
+  expect([answer.status, await answer.text()]).toEqual([413, expect.stringContaining(message)]);
 });
 
 test("an upload may have a life time", async () => {

@@ -7,9 +7,10 @@
 import { z } from "zod";
 
 import { GatewayError } from "../errors.ts";
-import type { StoredFile } from "../store/files.ts";
+import type { ReceivedBytes, StoredFile } from "../store/files.ts";
 import { parseUploadFilename, parseUploadType } from "../store/filename.ts";
-import { readBody } from "./request-body.ts";
+import { type Part, readParts } from "./multipart.ts";
+import { passOver, streamBody } from "./request-body.ts";
 import { bytesResponse } from "./bytes-response.ts";
 import { PageQuery, parseQuery } from "./page-query.ts";
 import type { AppContext, AppHandler, Services } from "./services.ts";
@@ -39,6 +40,8 @@ export function listFiles({ files }: Services): AppHandler {
       return context.json(toPage(files.listByIds(ids), false));
     }
     const { limit, page, after_id: afterId, before_id: beforeId } = parseQuery(FilesQuery, query);
+    // The older list can be asked for the files of one scope; no file here belongs to any.
+    if (query.scope_id) return context.json(toPage([], false));
     if ([page, afterId, beforeId].filter((cursor) => cursor !== undefined).length > 1) {
       throw new GatewayError(
         "invalid_request",
@@ -78,30 +81,34 @@ export function deleteFile({ files }: Services): AppHandler {
   };
 }
 
-/** Uploads are held in memory whole; so many of the largest size may be under way at once. */
-const LARGEST_UPLOADS = 2;
+/** Each is a connection, an open file and some pieces of memory. */
+const UPLOADS_MAX = 32;
+/** Of the form around the file. */
+const FORM_MB = 1;
+const FIELD_BYTES_MAX = 1024;
 const MIB = 1024 * 1024;
 
 export function uploadFile({ files, config, clock }: Services): AppHandler {
-  const largest = config.uploadMb * MIB;
-  let bytesUnderWay = 0;
+  let underWay = 0;
 
   return async (context) => {
-    const declared = Number(context.req.header("content-length") ?? largest);
-    const bytes = Math.min(Number.isNaN(declared) ? largest : declared, largest);
-    if (bytesUnderWay + bytes > LARGEST_UPLOADS * largest) {
-      throw new GatewayError("overloaded", "Too many large uploads are under way.", {
+    if (underWay === UPLOADS_MAX) {
+      throw new GatewayError("overloaded", `${UPLOADS_MAX} uploads are under way already.`, {
         retryAfterSeconds: 2,
       });
     }
-    bytesUnderWay += bytes;
+    underWay += 1;
     try {
       return await upload(context);
+    } catch (cause) {
+      await passOver(context.req.raw);
+      throw cause;
     } finally {
-      bytesUnderWay -= bytes;
+      underWay -= 1;
     }
   };
 
+  /** The file goes to the disk as it comes; it becomes one of the Files API when the whole form was read. */
   async function upload(context: AppContext): Promise<Response> {
     const type = context.req.header("content-type") ?? "";
     if (!/^multipart\/form-data\s*;/i.test(type)) {
@@ -110,40 +117,60 @@ export function uploadFile({ files, config, clock }: Services): AppHandler {
         "The body must be multipart/form-data with a part named file.",
       );
     }
-    const body = await readBody(context.req.raw, { mb: config.uploadMb, setting: "uploadMb" });
-    const form = await parseForm(body, type);
-    const part = form.get("file");
-    if (!(part instanceof File))
-      throw new GatewayError("invalid_request", "file: required, a part with a filename.");
-    const expiresIn = ExpiresIn.safeParse(form.get("expires_in_seconds") ?? undefined);
-    if (!expiresIn.success) {
-      throw new GatewayError(
-        "invalid_request",
-        "expires_in_seconds: must be a whole number from 3600 to 7776000.",
-      );
+    await using received = new AsyncDisposableStack();
+    let file: { filename: string; mimeType: string; bytes: ReceivedBytes } | null = null;
+    let expiresIn: number | undefined;
+    const limit = { mb: config.uploadMb + FORM_MB, setting: "uploadMb" };
+    for await (const part of readParts(streamBody(context.req.raw, limit), type)) {
+      if (part.name === "file" && part.filename !== null) {
+        if (file !== null) throw new GatewayError("invalid_request", "file: only one at a time.");
+        const filename = parseUploadFilename(part.filename, part.type);
+        const mimeType = parseUploadType(part.type, filename);
+        const bytes = received.use(await files.receive(upTo(config.uploadMb, part.body)));
+        file = { filename, mimeType, bytes };
+      }
+      if (part.name === "expires_in_seconds") expiresIn = parseExpiresIn(await readField(part));
     }
-    const filename = parseUploadFilename(part.name, part.type);
-    const file = await files.add({
+    if (file === null)
+      throw new GatewayError("invalid_request", "file: required, a part with a filename.");
+    const { filename, mimeType, bytes } = file;
+    const stored = await bytes.keep({
       filename,
-      mimeType: parseUploadType(part.type, filename),
-      bytes: new Uint8Array(await part.arrayBuffer()),
+      mimeType,
       downloadable: false,
-      ...(expiresIn.data !== undefined && { expiresAt: new Date(clock() + expiresIn.data * 1000) }),
+      ...(expiresIn !== undefined && { expiresAt: new Date(clock() + expiresIn * 1000) }),
     });
-    return context.json(toFileObject(file));
+    return context.json(toFileObject(stored));
   }
 }
 
-async function parseForm(body: Buffer, contentType: string): Promise<FormData> {
-  try {
-    return await new Response(body as Uint8Array<ArrayBuffer>, {
-      headers: { "content-type": contentType },
-    }).formData();
-  } catch (cause) {
-    throw new GatewayError("invalid_request", "The body is not valid multipart/form-data.", {
-      cause,
-    });
+async function* upTo(mb: number, chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let size = 0;
+  for await (const chunk of chunks) {
+    size += chunk.byteLength;
+    if (size > mb * MIB)
+      throw new GatewayError("request_too_large", `The file is larger than ${mb} MiB (uploadMb).`);
+    yield chunk;
   }
+}
+
+async function readField({ name, body }: Part): Promise<string> {
+  let text = "";
+  for await (const chunk of body) {
+    text += chunk.toString("utf8");
+    if (text.length > FIELD_BYTES_MAX)
+      throw new GatewayError("invalid_request", `${name}: too long.`);
+  }
+  return text;
+}
+
+function parseExpiresIn(text: string): number | undefined {
+  const parsed = ExpiresIn.safeParse(text);
+  if (parsed.success) return parsed.data;
+  throw new GatewayError(
+    "invalid_request",
+    "expires_in_seconds: must be a whole number from 3600 to 7776000.",
+  );
 }
 
 function toPage(files: StoredFile[], hasMore: boolean) {

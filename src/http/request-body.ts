@@ -1,5 +1,5 @@
 /**
- * Request bodies, whole or not at all.
+ * Request bodies, whole or not at all; those of uploads in pieces, whose end tells whether they were whole.
  *
  * A body is bounded while it is read, not after. One that was cut off, or whose sender has gone by the
  * time it is complete, is not carried out: whoever sent it cannot know what of it arrived.
@@ -60,15 +60,69 @@ async function readCounted(
   limitBytes: number,
   limit: { mb: number; setting: string },
 ): Promise<Buffer> {
-  if (request.body === null) return Buffer.alloc(0);
   const chunks: Uint8Array[] = [];
+  for await (const chunk of count(request, limitBytes, limit)) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
+/** A body in the pieces in which it arrives. What has come before an error was not all. */
+export async function* streamBody(
+  request: Request,
+  limit: { mb: number; setting: string },
+): AsyncGenerator<Uint8Array, void> {
+  const limitBytes = limit.mb * MIB;
+  const header = request.headers.get("content-length");
+  if (header !== null && Number(header) > limitBytes) throw tooLarge(limit);
   let size = 0;
-  for await (const chunk of request.body) {
+  try {
+    for await (const chunk of count(request, limitBytes, limit)) {
+      size += chunk.byteLength;
+      yield chunk;
+    }
+  } catch (cause) {
+    throw cause instanceof GatewayError ? cause : cutOff(cause);
+  }
+  if ((header !== null && size !== Number(header)) || request.signal.aborted)
+    throw cutOff(undefined);
+}
+
+const PASSED_OVER_MB = 64;
+const PASSED_OVER_MS = 2000;
+
+/**
+ * Reads what is left of a body that is refused, within bounds, so that its client comes to read why: bytes that nobody
+ * takes stop the connection, also for the next request on it.
+ */
+export async function passOver(request: Request): Promise<void> {
+  const late = Promise.withResolvers<void>();
+  const timer = setTimeout(late.resolve, PASSED_OVER_MS);
+  await Promise.race([readOut(), late.promise]);
+  clearTimeout(timer);
+
+  async function readOut(): Promise<void> {
+    try {
+      for await (const passed of count(request, PASSED_OVER_MB * MIB, LEFT_OVER)) void passed;
+    } catch {
+      // The client has gone, or sends too much: nothing is owed to it.
+    }
+  }
+}
+
+const LEFT_OVER = { mb: PASSED_OVER_MB, setting: "" };
+
+async function* count(
+  request: Request,
+  limitBytes: number,
+  limit: { mb: number; setting: string },
+): AsyncGenerator<Uint8Array, void> {
+  if (request.body === null) return;
+  let size = 0;
+  // A canceled body closes the connection, and the client would not read why.
+  for await (const chunk of request.body.values({ preventCancel: true })) {
     size += chunk.byteLength;
     if (size > limitBytes) throw tooLarge(limit);
-    chunks.push(chunk);
+    yield chunk;
   }
-  return Buffer.concat(chunks, size);
 }
 
 /** Throws a 400 that says what is wrong with the text; costs no more than a large request does. */

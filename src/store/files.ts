@@ -25,6 +25,13 @@ export interface NewFile {
   expiresAt?: Date;
 }
 
+/** Bytes that are on the disk already and belong to no file yet. */
+export interface ReceivedBytes extends AsyncDisposable {
+  readonly size: number;
+  /** Makes a file of them; without that, disposing forgets them. */
+  keep(file: Omit<NewFile, "bytes">): Promise<StoredFile>;
+}
+
 export interface StoredFile {
   id: string;
   filename: string;
@@ -46,6 +53,8 @@ export interface ListFilesOptions {
 export interface FilesStore {
   /** Throws `storage_full`, or `invalid_request` with `storage_quota_exceeded` when the bound is reached. */
   add(file: NewFile): Promise<StoredFile>;
+  /** Writes bytes as they come. Throws as `add`, and what `chunks` throws; then nothing stays. */
+  receive(chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<ReceivedBytes>;
   /** Throws `not_found`, with `file_expired` in its details for a file whose time is over. */
   get(id: string): StoredFile;
   read(id: string): Promise<Buffer>;
@@ -117,46 +126,84 @@ export async function openFilesStore(options: FilesStoreOptions): Promise<FilesS
   /** Writes under way count too, or many at once would pass the bound together. */
   let pendingBytes = 0;
 
-  return { add, get, read, stream, list, listByIds, delete: deleteFile };
+  return { add, receive, get, read, stream, list, listByIds, delete: deleteFile };
 
-  async function add(file: NewFile): Promise<StoredFile> {
-    const charge = Math.max(file.bytes.byteLength, SMALLEST_CHARGE_BYTES);
-    if (storedBytes + pendingBytes + charge > maxBytes) {
-      await removeExpired();
-      storedBytes = Number(charged.get(clock())?.bytes ?? 0);
-    }
-    if (storedBytes + pendingBytes + charge > maxBytes) {
-      throw new GatewayError(
-        "invalid_request",
-        `All files together may have ${maxBytes} bytes (storedFilesMb); delete some to make room for ${JSON.stringify(file.filename)}.`,
-        { details: { error_code: "storage_quota_exceeded" } },
-      );
-    }
-    pendingBytes += charge;
+  async function add({ bytes, ...file }: NewFile): Promise<StoredFile> {
+    await using received = await receive([bytes]);
+    return await received.keep(file);
+  }
+
+  async function receive(
+    chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  ): Promise<ReceivedBytes> {
     const id = newId("file");
     const temporary = join(folder, `${id}.part`);
+    let size = 0;
+    let charge = 0;
+    let isOpen = true;
+    await reserve(SMALLEST_CHARGE_BYTES);
     try {
-      await writeNew(temporary, file.bytes);
-      await rename(temporary, pathOf(id));
-      const createdMs = clock();
-      insert.run(
-        id,
-        file.filename,
-        file.mimeType,
-        file.bytes.byteLength,
-        file.downloadable ? 1 : 0,
-        createdMs,
-        file.expiresAt?.getTime() ?? null,
-      );
+      await using handle = await open(temporary, "wx", 0o600);
+      for await (const chunk of chunks) {
+        size += chunk.byteLength;
+        if (size > charge) await reserve(size);
+        // The first error is the one to tell.
+        await handle.writeFile(chunk);
+      }
     } catch (cause) {
-      // The first error is the one to tell; bytes that stay behind are removed at the next start.
-      await Promise.allSettled([rm(temporary, { force: true }), rm(pathOf(id), { force: true })]);
-      throw toStorageError(cause, `The file ${file.filename} could not be stored.`);
-    } finally {
-      pendingBytes -= charge;
+      await forgetBytes();
+      throw cause instanceof GatewayError
+        ? cause
+        : toStorageError(cause, "The file could not be stored.");
     }
-    storedBytes += charge;
-    return get(id);
+    return { size, keep, [Symbol.asyncDispose]: forgetBytes };
+
+    async function reserve(bytes: number): Promise<void> {
+      const more = Math.max(bytes, SMALLEST_CHARGE_BYTES) - charge;
+      if (storedBytes + pendingBytes + more > maxBytes) {
+        await removeExpired();
+        storedBytes = Number(charged.get(clock())?.bytes ?? 0);
+      }
+      if (storedBytes + pendingBytes + more > maxBytes) {
+        throw new GatewayError(
+          "invalid_request",
+          `All files together may have ${maxBytes} bytes (storedFilesMb); delete some to make room.`,
+          { details: { error_code: "storage_quota_exceeded" } },
+        );
+      }
+      pendingBytes += more;
+      charge += more;
+    }
+
+    async function keep(file: Omit<NewFile, "bytes">): Promise<StoredFile> {
+      try {
+        await rename(temporary, pathOf(id));
+        insert.run(
+          id,
+          file.filename,
+          file.mimeType,
+          size,
+          file.downloadable ? 1 : 0,
+          clock(),
+          file.expiresAt?.getTime() ?? null,
+        );
+      } catch (cause) {
+        await forgetBytes();
+        throw toStorageError(cause, `The file ${file.filename} could not be stored.`);
+      }
+      isOpen = false;
+      pendingBytes -= charge;
+      storedBytes += charge;
+      return get(id);
+    }
+
+    /** Bytes that stay behind are removed at the next start. */
+    async function forgetBytes(): Promise<void> {
+      if (!isOpen) return;
+      isOpen = false;
+      pendingBytes -= charge;
+      await Promise.allSettled([rm(temporary, { force: true }), rm(pathOf(id), { force: true })]);
+    }
   }
 
   function get(id: string): StoredFile {
@@ -261,11 +308,6 @@ export async function openFilesStore(options: FilesStoreOptions): Promise<FilesS
     }
     forget.run(now - EXPIRED_RECORD_MS);
   }
-}
-
-async function writeNew(path: string, bytes: Uint8Array): Promise<void> {
-  await using handle = await open(path, "wx", 0o600);
-  await handle.writeFile(bytes);
 }
 
 function find(statement: StatementSync, id: string): Row | undefined {

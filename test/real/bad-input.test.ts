@@ -61,6 +61,10 @@ function csvDocument(title: string | undefined, data: string): object {
   return { type: "document", source, ...(title === undefined ? {} : { title }) };
 }
 
+function image(data: string): object {
+  return { type: "image", source: { type: "base64", media_type: "image/png", data } };
+}
+
 function withContent(...content: object[]): object {
   return { messages: [{ role: "user", content }] };
 }
@@ -215,6 +219,64 @@ const BAD_REQUESTS: BadRequest[] = [
     body: `{"messages":${"[".repeat(5000)}${"]".repeat(5000)}}`,
     ...INVALID,
     says: /nested/,
+  },
+  {
+    name: "10,001 messages",
+    body: { messages: Array.from({ length: 10_001 }, () => USER) },
+    ...INVALID,
+    says: /^messages: List should have at most 10000 items$/,
+  },
+  {
+    name: "10,001 blocks in a message",
+    body: withContent(...Array.from({ length: 10_001 }, () => ({ type: "text", text: "x" }))),
+    ...INVALID,
+    says: /^messages\.0\.content: List should have at most 10000 items$/,
+  },
+  {
+    name: "50,001 blocks in all",
+    body: {
+      messages: Array.from({ length: 10_000 }, () => ({
+        role: "user",
+        content: Array.from({ length: 6 }, () => ({ type: "text", text: "x" })),
+      })),
+    },
+    ...INVALID,
+    says: /^messages: There are more than 50000 content blocks\.$/,
+  },
+  {
+    name: "513 tools",
+    body: {
+      tools: Array.from({ length: 513 }, (_, n) => ({ name: `f${n}`, input_schema: {} })),
+    },
+    ...INVALID,
+    says: /^tools: List should have at most 512 items$/,
+  },
+  {
+    name: "65 stop sequences",
+    body: { stop_sequences: Array.from({ length: 65 }, String) },
+    ...INVALID,
+    says: /^stop_sequences: List should have at most 64 items$/,
+  },
+  {
+    name: "a schema nested too deeply",
+    body: {
+      tools: [{ name: "f", input_schema: JSON.parse(`${'{"a":'.repeat(98)}1${"}".repeat(98)}`) }],
+    },
+    ...INVALID,
+    says: /nested more than 100 levels/,
+  },
+  {
+    name: "101 images",
+    body: withContent(...Array.from({ length: 101 }, () => image("AAAA"))),
+    ...INVALID,
+    says: /100 images at most/,
+  },
+  {
+    name: "an image too large",
+    body: withContent(image("AAAA".repeat(400_000))),
+    status: 413,
+    type: "request_too_large",
+    says: /^messages\.0\.content\.0/,
   },
   {
     name: "a use without a result",
