@@ -110,16 +110,20 @@ function describeUnion(issue: z.core.$ZodRawIssue): string {
   return `Input tag ${JSON.stringify(tag)} found using '${discriminator}' does not match any of the expected tags${known}`;
 }
 
-/** The problem to name: of a union's branches, the one that got furthest into the value. */
+/** The problem to name: of a union's branches, the one that got furthest into the value, or had the right type. */
 function deepest(issues: readonly Issue[]): { path: PropertyKey[]; message: string } {
   const [first] = issues;
   if (first === undefined) return { path: [], message: "Input is not valid" };
   if (first.code !== "invalid_union" || first.errors.length === 0) return first;
   const inner = first.errors
     .map(deepest)
-    .toSorted((left, right) => right.path.length - left.path.length)[0];
+    .toSorted((left, right) => right.path.length - left.path.length || rank(left) - rank(right))[0];
   if (inner === undefined) return first;
   return { path: [...first.path, ...inner.path], message: inner.message };
+}
+
+function rank({ message }: { message: string }): number {
+  return message.startsWith("Input should be a valid") ? 1 : 0;
 }
 
 function listed(words: readonly string[]): string {

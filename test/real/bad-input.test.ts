@@ -260,7 +260,7 @@ const BAD_REQUESTS: BadRequest[] = [
   {
     name: "a schema nested too deeply",
     body: {
-      tools: [{ name: "f", input_schema: JSON.parse(`${'{"a":'.repeat(98)}1${"}".repeat(98)}`) }],
+      tools: [{ name: "f", input_schema: JSON.parse(`${'{"a":'.repeat(120)}1${"}".repeat(120)}`) }],
     },
     ...INVALID,
     says: /nested more than 100 levels/,
