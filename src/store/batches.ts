@@ -246,7 +246,7 @@ export function openBatchStore(
 
   /** What an earlier server has left: nothing of it runs. */
   function endWhatIsOver(): void {
-    transaction(() => {
+    inTransaction(database, () => {
       prepare(
         `UPDATE batch_requests SET outcome = 'canceled', result = '{"type":"canceled"}', params = ''
          WHERE outcome = 'processing' AND batch IN
