@@ -1,8 +1,9 @@
 """How much memory a cell took at its peak, beyond what the session shares with the zygote.
 
 The kernel keeps one high-water mark, of everything that is mapped, and pages of the zygote's file count
-in it once a session touches them. What was gained in such pages is taken off again. The marks are read
-only when the high-water mark has moved, because reading them costs as much as a small cell.
+in it once a session touches them. What was gained in such pages is taken off again. What freed arrays have left
+for the next ones (arrays.py) counts when it is used again. The marks are read only when the high-water mark has
+moved or that has grown, because reading them costs as much as a small cell.
 """
 
 import ctypes
@@ -10,6 +11,7 @@ import os
 import resource
 
 from . import libc
+from .arrays import drop_arrays, kept_bytes, reused_bytes
 
 GROWTH_KB = 512
 MADV_PAGEOUT = 21
@@ -22,18 +24,21 @@ class MemoryMeter:
         self.mapped, self.own, self.shared = read_marks()
         self.inherited = self.own
         self.peak = 0
+        self.reused = reused_bytes()[0]
         reset_high_water_mark()
 
     def measure(self) -> int:
         """Return the peak since the last call."""
         high = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        if high - self.mapped < GROWTH_KB:
+        before, (self.reused, most) = self.reused, reused_bytes()
+        reuse = (most - before) >> 10
+        if high - self.mapped < GROWTH_KB and most == self.reused == before:
             return self.peak
         try:
             mapped, own, shared = read_marks()
         except OSError:
             return self.peak  # The code has used up every descriptor.
-        peak = max(own, self.own + high - self.mapped - max(0, shared - self.shared))
+        peak = max(own, self.own + high - self.mapped - max(0, shared - self.shared) + reuse)
         self.mapped, self.own, self.shared = mapped, own, shared
         # What is still held counts for the cells that follow; what was freed does not.
         self.peak = max(0, own - self.inherited) * 1024
@@ -51,7 +56,7 @@ def read_marks() -> tuple[int, int, int]:
                 marks[name] = int(value.split()[0])
     own = marks.get("RssAnon", 0)
     shared = marks.get("RssFile", 0) + marks.get("RssShmem", 0)
-    return own + shared, own, shared
+    return own + shared, max(0, own - (kept_bytes() >> 10)), shared
 
 
 def reset_high_water_mark() -> None:
@@ -70,6 +75,7 @@ def reset_high_water_mark() -> None:
 
 def release_memory() -> None:
     """Give back what is free, and let the kernel swap out what is not, where it has somewhere to."""
+    drop_arrays()
     trim_heap()
     if not has_swap():
         return

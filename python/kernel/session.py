@@ -31,6 +31,7 @@ import numpy
 from IPython.core import async_helpers
 
 from . import failure, forks, libc
+from .arrays import begin_epoch, drop_arrays, kept_bytes
 from .cell import run_cell
 from .client_tools import ClientTools
 from .command import end_all, processes
@@ -57,6 +58,8 @@ EXAMPLE = '{"n":1}'
 FIRST_CELL_SECONDS = 0.02
 # By then a killed copy is gone.
 COLLECT_SECONDS = 0.01
+# Whoever waits longer for a cell has no use for the warm memory of the last one's arrays.
+KEEP_SECONDS = 1.0
 DISPLAY_TEXT_BYTES_MAX = 16 << 20
 # Displays of one cell together; the server keeps fewer.
 DISPLAYS_BYTES_MAX = 128 << 20
@@ -131,6 +134,8 @@ class Session:
             self.rehearse()
             if not select_from([self.channel], [], [], COLLECT_SECONDS)[0]:
                 self.collect_ended()
+                if kept_bytes() and not select_from([self.channel], [], [], KEEP_SECONDS)[0]:
+                    drop_arrays()
 
     def execute(self, header: Header, code: str) -> None:
         """Run one cell and send what came of it."""
@@ -385,6 +390,7 @@ class Session:
                 self.checkpoint = process
                 self.tell_keeper(b"C%d" % process)
                 self.ended = end_process(old)
+                begin_epoch()
             return
         wait_for_end(main)
         self.take_over()

@@ -22,6 +22,7 @@ import sys
 from typing import Any
 
 from . import landlock, libc, programs, seccomp
+from .arrays import keep_arrays_warm
 from .cgroup import remove_group
 from .forks import fork_silently
 from .heap import retire_free_memory
@@ -163,7 +164,9 @@ def prepare(given: dict[str, Any]) -> Shell:
     from .warm import warm
 
     programs.write(given["kernel"], os.environ.get("CURTA_FONTS", ""))
-    return warm()
+    shell = warm()
+    keep_arrays_warm(given["memoryMb"] << 20)
+    return shell
 
 
 def hide_arguments() -> None:

@@ -1,0 +1,177 @@
+/* See arrays.py, which carries this as machine code. Built with
+ *   gcc -Os -shared -nostdlib -fPIC -fvisibility=hidden -fno-stack-protector -fcf-protection=none \
+ *       -fno-asynchronous-unwind-tables -mno-sse -fno-tree-loop-distribute-patterns arrays.c -o arrays.so
+ *   objcopy -O binary -j .text arrays.so arrays.bin && xxd -p arrays.bin && nm arrays.so
+ *
+ * numpy calls these with the interpreter's lock held, so they need none of their own.
+ */
+typedef unsigned long word;
+
+enum { HUGE = 1 << 21, LEAST = 1 << 20, BLOCKS = 64 };
+enum { MMAP = 9, MUNMAP = 11, MADVISE = 28, READ_WRITE = 3, PRIVATE_ANONYMOUS = 0x22 };
+enum { HUGEPAGE = 14, WIPEONFORK = 18, KEEPONFORK = 19 };
+enum { NONE, FRESH, REUSED, FREE };
+
+struct block {
+    word address, length, state, epoch;
+};
+
+struct memory {
+    void *context;
+    void *(*allocate)(void *, word);
+    void *(*allocate_zeros)(void *, word, word);
+    void *(*resize)(void *, void *, word);
+    void (*release)(void *, void *, word);
+    word epoch, kept, kept_max, reused, reused_max;
+    struct block blocks[BLOCKS];
+};
+
+static inline word call(word number, word a, word b, word c, word d, word e, word f)
+{
+    register word r10 __asm__("r10") = d;
+    register word r8 __asm__("r8") = e;
+    register word r9 __asm__("r9") = f;
+    word result;
+    __asm__ volatile("syscall" : "=a"(result)
+                     : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+                     : "rcx", "r11", "memory");
+    return result;
+}
+
+static void end(struct memory *memory, struct block *block)
+{
+    if (block->state == FREE)
+        memory->kept -= block->length;
+    if (block->state == REUSED)
+        memory->reused -= block->length;
+    call(MUNMAP, block->address, block->length, 0, 0, 0, 0);
+    block->state = NONE;
+}
+
+void drop(struct memory *memory, word room)
+{
+    for (int i = 0; i < BLOCKS && memory->kept > room; i++)
+        if (memory->blocks[i].state == FREE)
+            end(memory, &memory->blocks[i]);
+}
+
+static struct block *find(struct memory *memory, word address)
+{
+    if (address && address % HUGE == 0)
+        for (int i = 0; i < BLOCKS; i++)
+            if (memory->blocks[i].address == address &&
+                (memory->blocks[i].state == FRESH || memory->blocks[i].state == REUSED))
+                return &memory->blocks[i];
+    return 0;
+}
+
+static word map_fresh(word size, word length)
+{
+    word start = call(MMAP, 0, length + HUGE, READ_WRITE, PRIVATE_ANONYMOUS, -1L, 0);
+    if (start > -4096UL)
+        return 0;
+    word address = (start + HUGE - 1) & -(word)HUGE;
+    if (address > start)
+        call(MUNMAP, start, address - start, 0, 0, 0, 0);
+    call(MUNMAP, address + length, start + HUGE - address, 0, 0, 0, 0);
+    word huge = (size + HUGE / 4) & -(word)HUGE;
+    if (huge)
+        call(MADVISE, address, huge, HUGEPAGE, 0, 0, 0);
+    return address;
+}
+
+static word make(struct memory *memory, word size, int zeros)
+{
+    struct block *best = 0, *empty = 0;
+    word length = (size + HUGE - 1) & -(word)HUGE;
+    if (size < LEAST || length < size)
+        return 0;
+    for (int i = 0; i < BLOCKS; i++) {
+        struct block *block = &memory->blocks[i];
+        if (block->state == NONE)
+            empty = block;
+        else if (!zeros && block->state == FREE && block->epoch <= memory->epoch && block->length >= length &&
+                 block->length <= length + length / 4 && (!best || block->length < best->length))
+            best = block;
+    }
+    if (best) {
+        if (call(MADVISE, best->address, best->length, KEEPONFORK, 0, 0, 0) == 0) {
+            memory->kept -= best->length;
+            memory->reused += best->length;
+            if (memory->reused > memory->reused_max)
+                memory->reused_max = memory->reused;
+            best->state = REUSED;
+            best->epoch = memory->epoch;
+            return best->address;
+        }
+        end(memory, best);
+        empty = best;
+    }
+    if (!empty)
+        return 0;
+    word address = map_fresh(size, length);
+    if (!address && memory->kept) {
+        drop(memory, 0);
+        address = map_fresh(size, length);
+    }
+    if (address) {
+        empty->address = address;
+        empty->length = length;
+        empty->state = FRESH;
+        empty->epoch = memory->epoch;
+    }
+    return address;
+}
+
+void *allocate(struct memory *memory, word size)
+{
+    word address = make(memory, size, 0);
+    return address ? (void *)address : memory->allocate(memory->context, size);
+}
+
+void *allocate_zeros(struct memory *memory, word count, word each)
+{
+    word size, address = 0;
+    if (!__builtin_mul_overflow(count, each, &size))
+        address = make(memory, size, 1);
+    return address ? (void *)address : memory->allocate_zeros(memory->context, count, each);
+}
+
+void release(struct memory *memory, void *pointer, word size)
+{
+    struct block *block = find(memory, (word)pointer);
+    if (!block) {
+        memory->release(memory->context, pointer, size);
+        return;
+    }
+    if (block->length <= memory->kept_max) {
+        drop(memory, memory->kept_max - block->length);
+        if (call(MADVISE, block->address, block->length, WIPEONFORK, 0, 0, 0) == 0) {
+            if (block->state == REUSED)
+                memory->reused -= block->length;
+            memory->kept += block->length;
+            block->state = FREE;
+            /* What was there before the last fork is shared until the next one ends the copy. */
+            block->epoch = memory->epoch + (block->epoch < memory->epoch);
+            return;
+        }
+    }
+    end(memory, block);
+}
+
+void *resize(struct memory *memory, void *pointer, word size)
+{
+    struct block *block = find(memory, (word)pointer);
+    if (!block)
+        return memory->resize(memory->context, pointer, size);
+    if (size <= block->length && size >= block->length / 2)
+        return pointer;
+    void *moved = allocate(memory, size);
+    if (moved) {
+        void *to = moved, *from = pointer;
+        word count = size < block->length ? size : block->length;
+        __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(count) : : "memory");
+        release(memory, pointer, block->length);
+    }
+    return moved;
+}

@@ -1,0 +1,117 @@
+/** The memory of numpy's large arrays (python/kernel/arrays.py): warm when it is used again, and sound in every copy. */
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+import { ScriptedProvider } from "../../src/providers/scripted.ts";
+import { createContainer } from "./direct-client.ts";
+import { startServer, type TestServer } from "./server.ts";
+
+let server: TestServer;
+beforeAll(async () => {
+  const provider = new ScriptedProvider([]);
+  server = await startServer({ provider, env: { CURTA_PARK_SECONDS: "3600" } });
+});
+afterAll(() => server.close());
+
+/** Faults of a cell that fills five arrays of 8 MB. */
+const FILL = `import numpy, resource
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for number in range(5):
+    big = numpy.full(1_000_000, number, dtype=float)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)`;
+
+const REUSE = `import numpy
+place = None
+for number in range(3):
+    big = numpy.full(1_000_000, 7.0)
+    reused = big.ctypes.data == place
+    place = big.ctypes.data
+    del big
+print(reused, not numpy.zeros(1_000_000).any())`;
+
+test.runIf(process.arch === "x64")(
+  "freed memory is used again, also by the next cell",
+  async () => {
+    const container = await createContainer(server);
+    expect(await container.print(REUSE)).toBe("True True\n");
+    await container.print(FILL);
+    // Old pages and the interpreter's own: an array that is mapped anew has 400 beside its huge pages.
+    const faults = Number(await container.print(FILL));
+    expect(faults).toBeLessThan(1000);
+  },
+);
+
+test("what arrays hold outlives a crash, wherever their memory comes from", async () => {
+  const container = await createContainer(server);
+  await container.print(
+    "import numpy\ndef fill(): return [numpy.full(400_000, n) for n in range(6)]\narrays = fill()",
+  );
+  for (let round = 0; round < 3; round += 1) {
+    // Half of them are freed and come back from blocks that were kept.
+    await container.print("arrays[::2] = [None] * 3\narrays[::2] = fill()[::2]");
+    const crash = await container.execute(
+      "for array in arrays: array[:] = -1\narrays.clear()\nmore = fill()\nimport os\nos._exit(1)",
+    );
+    expect(crash).toMatchObject({ status: "killed" });
+    expect(
+      await container.print("print([bool((a == n).all()) for n, a in enumerate(arrays)])"),
+    ).toBe(`[${Array(6).fill("True").join(", ")}]\n`);
+  }
+});
+
+test("a child that code forks has the arrays, and memory of its own", async () => {
+  const container = await createContainer(server);
+  const child = `import numpy, os
+one = numpy.full(500_000, 3)
+del one
+one, other = numpy.full(500_000, 1), numpy.full(500_000, 2)
+process = os.fork()
+if process == 0:
+    more = [numpy.full(500_000, n) for n in range(20)]
+    os._exit(0 if (one == 1).all() and (other == 2).all() and all((a == n).all() for n, a in enumerate(more)) else 1)
+one[:] = 5
+print(os.waitpid(process, 0)[1], bool((other == 2).all()))`;
+  expect(await container.print(child)).toBe("0 True\n");
+});
+
+test("arrays that change their size keep what is in them", async () => {
+  const container = await createContainer(server);
+  const resize = `import numpy
+array = numpy.arange(200_000.0)
+for size in (100_000, 300_000, 1_000_000, 1_040_000, 150_000, 10, 400_000):
+    kept = min(len(array), size)
+    before = array[:kept].copy()
+    array.resize(size, refcheck=False)
+    assert (array[:kept] == before).all() and not array[kept:].any(), size
+print("sound")`;
+  expect(await container.print(resize)).toBe("sound\n");
+});
+
+test("memory that is kept counts when it is used, and goes when nobody comes", async () => {
+  const container = await createContainer(server);
+  const fill = "import numpy\nbig = numpy.full(5_000_000, 1.0)\ndel big";
+  await container.print("1");
+  const first = await container.execute(fill);
+  const second = await container.execute(fill);
+  const idle = await container.execute("1");
+  for (const { usage } of [first, second]) {
+    expect(usage.peak_memory_bytes).toBeGreaterThan(38e6);
+    expect(usage.peak_memory_bytes).toBeLessThan(60e6);
+  }
+  expect(idle.usage.peak_memory_bytes).toBeLessThan(10e6);
+  const own =
+    "print([int(line.split()[1]) for line in open('/proc/self/status') if line.startswith('RssAnon')][0])";
+  await container.print(fill);
+  // Each look comes later than memory is kept for.
+  const look = async () => Number(await container.print(own));
+  await expect.poll(look, { interval: 1500, timeout: 20_000 }).toBeLessThan(25_000);
+});
+
+test("an array finds room where memory is kept for others", async () => {
+  const container = await createContainer(server);
+  const fill = `import numpy
+small = [numpy.ones(1_000_000) for _ in range(8)]
+del small
+large = [numpy.ones(12_000_000) for _ in range(10)]
+print(len(large))`;
+  expect(await container.print(fill)).toBe("10\n");
+});
