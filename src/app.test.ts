@@ -258,6 +258,15 @@ test("every answer has a request id of its own, and the log has it too", async (
   expect(ids.size).toBe(5);
 });
 
+test("the log has no second line for a message, and one for a message that was not let in", async () => {
+  await using app = await createTestApp({ config: { apiKeys: "sk-1" } });
+  const headers = { "x-api-key": "sk-1" };
+  await app.send("POST", "/v1/messages", { json: {}, headers });
+  expect(app.logged.filter((line) => line.includes('"level":"info"'))).toEqual([]);
+  await app.send("POST", "/v1/messages", { json: {} });
+  expect(app.logged.join("")).toContain('"status":401');
+});
+
 test("an error's envelope has the request id of its header", async () => {
   await using app = await createTestApp();
   const answer = await app.send("GET", "/nothing");

@@ -45,9 +45,10 @@ export async function connect(
   }
   // Requests of this one command are not news; what goes wrong is.
   const log = createLog({ log: config.log === "info" ? "warn" : config.log }, io.stderr);
-  // One container is all that one command needs, so none is kept ready.
+  // One container is all that one command needs, so none is kept ready. Batches wait for a server: this process
+  // may have no model, and a server with the same data folder may be at them.
   const service = await startService(
-    { ...config, pool: 0 },
+    { ...config, pool: 0, batchWorkers: 0 },
     log,
     createReporter(io.stderr),
     io.signal,

@@ -1,8 +1,9 @@
 /** `curta serve`: set up what is missing, start, listen, and end in good order. */
 import { renderFirstRequest } from "../http/health.ts";
 import { checkListenAddress } from "../http/loopback.ts";
-import { listen } from "../http/server.ts";
+import { checkPort, listen } from "../http/server.ts";
 import { createReporter } from "../setup/reporter.ts";
+import { claimDataFolder } from "../store/data-folder.ts";
 import { createLog } from "../telemetry/log.ts";
 import type { Io } from "./io.ts";
 import { startService } from "./service.ts";
@@ -12,6 +13,8 @@ export async function serve(options: Record<string, unknown>, io: Io): Promise<n
   const config = readConfig(options, io);
   // Before minutes of set-up, not after.
   checkListenAddress(config);
+  using _claim = claimDataFolder(config.data);
+  await checkPort(config);
   const log = createLog(config, io.stderr);
   const service = await startService(config, log, createReporter(io.stderr), io.signal);
   try {

@@ -2,5 +2,8 @@
 import type { AppHandler, Services } from "./services.ts";
 
 export function mountMessages({ messages }: Services): AppHandler {
-  return (context) => messages(context.req.raw, { requestId: context.get("requestId") });
+  return (context) => {
+    context.set("logsItself", true);
+    return messages(context.req.raw, { requestId: context.get("requestId") });
+  };
 }

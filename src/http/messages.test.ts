@@ -270,6 +270,28 @@ test.each([[true], [false]])(
   },
 );
 
+test("a failure is one line of the log, with its reason when it is not the sender's", async () => {
+  const { handle, logged } = setup({
+    // oxlint-disable-next-line require-yield -- it fails first
+    async *script() {
+      throw new GatewayError("upstream", "The model's server is away.");
+    },
+  });
+  await handle(post({ model: "private words" }));
+  await handle(post(LESSON));
+  expect(logged.map(({ fields }) => ({ ...fields, ms: 0 }))).toEqual([
+    { requestId: "req_1", outcome: "failed", ms: 0, status: 400, code: "invalid_request" },
+    {
+      requestId: "req_1",
+      outcome: "failed",
+      ms: 0,
+      status: 502,
+      code: "upstream",
+      reason: "The model's server is away.",
+    },
+  ]);
+});
+
 test("a model that fails later is an error event, without detail that is not for clients", async () => {
   const { client, handle, logged } = setup({
     async *script() {

@@ -14,7 +14,7 @@ import { runTurn } from "../agent/loop.ts";
 import { createWaitingExecutions, type WaitingExecutions } from "../agent/waiting-executions.ts";
 import { meterTurn } from "../agent/metering.ts";
 import type { Config } from "../config.ts";
-import { GatewayError } from "../errors.ts";
+import { ERRORS, GatewayError, type ErrorCode } from "../errors.ts";
 import type { Provider } from "../providers/provider.ts";
 import type { Containers } from "../sandbox/sandbox.ts";
 import { SearchError } from "../search/engine.ts";
@@ -75,6 +75,8 @@ export type MessagesHandler = (
   context: { requestId: string },
 ) => Promise<Response>;
 
+/** The name of a request in the log. */
+const ROUTE = "POST /v1/messages";
 const MIB = 1024 * 1024;
 const RETRY_AFTER_SECONDS = 5;
 
@@ -89,6 +91,7 @@ export function createMessagesHandler(deps: MessagesDeps): MessagesHandler {
   return async function handle(request, { requestId }) {
     if (inFlight >= config.requests) {
       const message = `${config.requests} requests are under way already.`;
+      log.info({ requestId, outcome: "failed", ms: 0, ...describe("overloaded", message) }, ROUTE);
       return toErrorResponse(
         new GatewayError("overloaded", message, { retryAfterSeconds: RETRY_AFTER_SECONDS }),
         requestId,
@@ -102,8 +105,10 @@ export function createMessagesHandler(deps: MessagesDeps): MessagesHandler {
       if (!span.close()) return;
       inFlight -= 1;
       const fields = { requestId, outcome, ms: clock.now() - startedMs };
-      if (isOurs(cause)) log.error({ ...fields, err: cause }, "POST /v1/messages");
-      else log.info(fields, "POST /v1/messages");
+      if (isOurs(cause)) log.error({ ...fields, err: cause }, ROUTE);
+      else if (cause instanceof GatewayError)
+        log.info({ ...fields, ...describe(cause.code, cause.message) }, ROUTE);
+      else log.info(fields, ROUTE);
     }
 
     try {
@@ -232,6 +237,15 @@ function openSpan(client: AbortSignal, seconds: number): Span {
 function toErrorResponse(thrown: unknown, requestId: string): Response {
   const { status, headers, body } = toErrorAnswer(thrown, requestId);
   return Response.json(body, { status, headers });
+}
+
+/**
+ * What the log says of a failure. Below 500 the sentence may quote the request and is for its sender; above, it is
+ * about the model's server or this machine, which is the operator's business.
+ */
+function describe(code: ErrorCode, message: string): Record<string, unknown> {
+  const { status } = ERRORS[code];
+  return { status, code, ...(status >= 500 && { reason: message }) };
 }
 
 /** Whether an error is a defect here rather than something a client or a model's server did. */

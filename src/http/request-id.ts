@@ -11,9 +11,8 @@ export function requestId(log: Logger, clock: () => number): AppMiddleware {
     await next();
     context.res.headers.set("request-id", id);
     const { method, path } = context.req;
-    // The Messages API logs its answers itself, at their end, with their outcome.
-    const isLoggedElsewhere = path === "/v1/messages" && context.res.ok;
-    const level = path === "/healthz" || isLoggedElsewhere ? "debug" : "info";
+    // The Messages API logs the requests that reach it itself, at their end, with their outcome.
+    const level = path === "/healthz" || context.get("logsItself") === true ? "debug" : "info";
     // `ms` ends with the answer's first byte; a stream goes on after it.
     log[level](
       { requestId: id, status: context.res.status, ms: clock() - startedMs },

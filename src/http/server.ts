@@ -72,6 +72,13 @@ export async function listen(
   };
 }
 
+/** Throws when the address cannot be listened on, so that nobody waits for a set-up to learn that. */
+export async function checkPort(config: Pick<Config, "host" | "port">): Promise<void> {
+  const server = createServer();
+  await bind(server, config);
+  await new Promise((resolve) => server.close(resolve));
+}
+
 function bind(server: Server, { host, port }: Pick<Config, "host" | "port">): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once("error", (cause: NodeJS.ErrnoException) => {

@@ -37,7 +37,8 @@ export interface Services {
 export interface AppEnv {
   /** Absent when the app is called inside the process, without a connection. */
   Bindings: Partial<HttpBindings> | undefined;
-  Variables: { requestId: string };
+  /** `logsItself`: the handler has the request's line in the log. */
+  Variables: { requestId: string; logsItself?: boolean };
 }
 
 export type AppContext = Context<AppEnv>;

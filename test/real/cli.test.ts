@@ -6,6 +6,8 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 
 import { calls, says, thinks } from "../../src/providers/scripted.ts";
+import { openBatchStore } from "../../src/store/batches.ts";
+import { openDatabase } from "../../src/store/database.ts";
 import { speakMessages, startModelServer, type ModelServer } from "../fixtures/model-servers.ts";
 import { runProgram, type ProgramResult } from "../fixtures/program.ts";
 import { MAIN, startServeProcess, type ServeProcess } from "../fixtures/serve-process.ts";
@@ -195,6 +197,35 @@ test.each([
   const result = await curta(args);
   expect(result.stderr).toMatch(words);
   expect(result).toMatchObject({ code, stdout: "" });
+});
+
+test("serve says at once that its data folder or its port is taken", async () => {
+  const env = { CURTA_UPSTREAM_URL: model.url, CURTA_CACHE: join(folder, "no-set-up") };
+  const same = await curta(["serve"], { ...env, CURTA_DATA: server.data });
+  expect(same.stderr).toMatch(
+    /^curta: Curta is running with the data folder .* already \(process \d+\); stop it, .*\n$/,
+  );
+  const other = await curta(["serve"], env);
+  expect(other.stderr).toMatch(/^curta: Something else listens on 127\.0\.0\.1:\d+; .*\n$/);
+  expect([same.code, other.code]).toEqual([1, 1]);
+});
+
+test("a command without a server leaves the data folder's batches to the next server", async () => {
+  const data = join(folder, "data");
+  const database = openDatabase(data);
+  const params = JSON.stringify({
+    model: "m",
+    max_tokens: 10,
+    messages: [{ role: "user", content: "Hello" }],
+  });
+  const batches = openBatchStore(database, Date.now, 10);
+  const batch = batches.create([{ customId: "one", params }], "");
+  await writeFile(join(folder, "p.py"), "print(1)");
+  const result = await curta(["run", "p.py"], { CURTA_PORT: "1" });
+  expect(result).toMatchObject({ code: 0, stdout: "1\n" });
+  expect(batches.get(batch.id).endedAt).toBe(null);
+  expect(batches.pending(10).length).toBe(1);
+  database.close();
 });
 
 test("a model's server that fails is one sentence", async () => {
