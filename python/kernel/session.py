@@ -39,7 +39,7 @@ from .display import Figures, begin_figures, flush_figures
 from .memory import MemoryMeter, release_memory, trim_heap
 from .protocol import ChannelClosed, Header, encode_frame, parse, read_request
 from .shell import Bundle, Displays, Shell
-from .streams import Output
+from .streams import Output, OutputFile
 
 SEND_BYTES = 1 << 16
 TRUTH = ("false", "true")
@@ -101,6 +101,7 @@ class Session:
         sys.stdout = sys.__stdout__ = self.outputs[0].text
         sys.stderr = sys.__stderr__ = self.outputs[1].text
         Displays.send = self.send_display
+        OutputFile.push = staticmethod(self.push_output)
         signal.signal(signal.SIGINT, self.on_interrupt)
         os.register_at_fork(after_in_child=self.on_fork)
         self.send({"t": "ready"})
@@ -351,10 +352,24 @@ class Session:
                 raise KeyboardInterrupt
 
     def send_output(self) -> None:
-        for output in self.outputs:
-            offset, data = output.take()
-            if data:
-                self.send(f'{{"t":"stream","s":{output.descriptor},"o":{offset}}}', data)
+        with self.sending:
+            for output in self.outputs:
+                self.send_stream(output.descriptor, *output.take())
+
+    def push_output(self) -> None:
+        """Send what lies in the files while user code runs. Once it has ended, what is sent is the end's affair."""
+        with self.sending:
+            if self.running:
+                for output in self.outputs:
+                    offset, data = output.take_file()
+                    try:
+                        self.send_stream(output.descriptor, offset, data)
+                    except MemoryError:
+                        output.sent = offset  # The end of the cell has the reserve to send it.
+
+    def send_stream(self, stream: int, offset: int, data: bytes) -> None:
+        if data:
+            self.send(f'{{"t":"stream","s":{stream},"o":{offset}}}', data)
 
     def send(self, header: Header | str, payload: bytes = b"") -> None:
         frame = encode_frame(header, payload)

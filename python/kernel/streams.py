@@ -9,7 +9,8 @@ the offset of what they send, so the server can tell what it already has. Betwee
 empty.
 
 A printing loop would pay one system call a line. After LINES_UNBUFFERED of them in one cell the
-stream collects blocks instead, and a thread pushes out what lies still until the cell ends.
+stream collects blocks instead, and until the cell ends a thread pushes out what lies still and sends
+it, so that the server has done with most of a large output when the loop is over.
 """
 
 import errno
@@ -18,9 +19,12 @@ import io
 import os
 import sys
 import threading
+from collections.abc import Callable
 
 LINES_UNBUFFERED = 1000
 FLUSH_SECONDS = 0.05
+# While a loop prints so fast that a buffer is full at each look.
+PUSH_SECONDS = 0.01
 BUFFER_BYTES = 1 << 16
 # Above what a program's own descriptors usually reach, below the limit of 1024.
 SPARE_FROM = 1000
@@ -29,6 +33,8 @@ SPARE_FROM = 1000
 class OutputFile(io.FileIO):
     """The raw end of sys.stdout: counts writes and, over the cell's limit, lets the rest go."""
 
+    # Sends what lies in the files. The session's own; any thread may call it.
+    push: Callable[[], None] = staticmethod(lambda: None)
     limit = 16 << 20
     writes = 0
     size = 0
@@ -165,13 +171,15 @@ def collect_blocks(raw: OutputFile) -> None:
     if text is None:
         return
     text.reconfigure(line_buffering=False)
-    seen = raw.writes
+    seen, size, grown = raw.writes, raw.size, BUFFER_BYTES
     while raw.writes >= seen:
         seen = raw.writes
-        QUIET.wait(FLUSH_SECONDS)
+        QUIET.wait(FLUSH_SECONDS if grown < BUFFER_BYTES else PUSH_SECONDS)
+        grown, size = raw.size - size, raw.size
         try:
             text.flush()
-        except (OSError, ValueError):
+            raw.push()
+        except (OSError, ValueError, MemoryError):
             return
 
 

@@ -112,6 +112,33 @@ test("a name that the user gives to print or open is not called behind its back"
   await container.execute("del print");
 });
 
+const LINES = 150_000;
+const COUNT = `import sys\nfor number in range(${LINES}):\n    print(number)\n    if number % 50_000 == 0: print(number, file=sys.stderr); display(number)`;
+
+test.each<[string, string, string]>([
+  ["ends well", "", "ok"],
+  [
+    "ends with its process",
+    "import os, signal; sys.stdout.flush(); os.kill(os.getpid(), signal.SIGKILL)",
+    "killed",
+  ],
+])("a loop that prints much and %s: each line once, in order", async (_name, end, status) => {
+  const { stdout, stderr, outputs, ...rest } = await container.execute(`${COUNT}\n${end}`);
+  expect(rest.status).toBe(status);
+  expect(stdout === Array.from({ length: LINES }, (_, line) => `${line}\n`).join("")).toBe(true);
+  expect(stderr).toBe("0\n50000\n100000\n");
+  expect(outputs.map(({ data }) => data["text/plain"])).toEqual(["0", "50000", "100000"]);
+});
+
+test("a printing loop that is stopped has printed each line once, in order", async () => {
+  const code = "number = 0\nwhile True:\n    print(number); number += 1; sum(range(40))";
+  const { status, stdout } = await container.execute(code, 1);
+  expect(status).toBe("timeout");
+  const lines = stdout.split("\n").slice(0, -1);
+  expect(lines.length).toBeGreaterThan(1000);
+  expect(lines.findIndex((line, index) => line !== String(index))).toBe(-1);
+});
+
 test("more output than the limit is cut, and said so", async () => {
   const answer = await container.execute("for _ in range(40): print('x' * (1 << 20))", 20);
   expect(answer.truncated).toBe(true);
