@@ -15,6 +15,7 @@ import { startZygote } from "./zygote.ts";
 
 /** Each up to half of `filesMb`. */
 const LARGE_TRANSFERS = 4;
+const MIB = 2 ** 20;
 
 export interface EngineLog {
   debug(message: string): void;
@@ -67,7 +68,8 @@ export async function startSandbox(
     fileCount: config.outputFileCount,
     fileBytes: config.outputFileMb << 20,
     // The keeper holds them twice while it sends them, inside the container's own memory.
-    collectBytes: (config.filesMb << 20) / 2,
+    collectBytes: (config.filesMb * MIB) / 2,
+    workspaceBytes: config.filesMb * MIB,
     memoryMb: config.memoryMb,
     room: createOutputRoom(config.outputTotalMb << 20),
     transfers: createTransfers(LARGE_TRANSFERS),
@@ -77,7 +79,7 @@ export async function startSandbox(
   const pool = await createPool({
     size: config.pool,
     limits,
-    transferBytesMax: Math.max(config.uploadMb, config.filesMb) << 20,
+    transferBytesMax: Math.max(config.uploadMb, config.filesMb) * MIB,
     startZygote: () =>
       startZygote(config, environment, (line) => log.debug(`zygote: ${line}`), without),
     warn: (message) => log.warn(message),

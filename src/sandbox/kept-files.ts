@@ -26,7 +26,11 @@ export async function keepFiles(
   { keeper, session }: Sandbox,
   kept: KeptContainers,
   id: string,
-  { collectBytes, transfers }: Pick<SessionLimits, "collectBytes" | "transfers">,
+  {
+    collectBytes,
+    workspaceBytes,
+    transfers,
+  }: Pick<SessionLimits, "collectBytes" | "workspaceBytes" | "transfers">,
 ): Promise<void> {
   kept.setIncomplete(id, true);
   const { fields } = await keeper.request("list");
@@ -38,12 +42,20 @@ export async function keepFiles(
     const present = stamps(rows);
     for (const path of before.keys()) if (!present.has(path)) await kept.drop(id, path);
   }
+  // Holes and several names of one file make more of a workspace than the room that it takes.
+  let left = workspaceBytes;
   for (const [path, size, ...times] of rows) {
     const stamp = [size, ...times].join(" ");
-    if (before.get(path) === stamp) continue;
+    left -= size;
+    if (before.get(path) === stamp && left >= 0) continue;
     try {
+      if (left < 0)
+        throw new GatewayError("storage_full", "The workspace is larger than its room.");
       const bring = async (max: number): Promise<void> => {
-        const { payload } = await keeper.request("get", { path, max });
+        const asked = { path, max: Math.min(max, size + left) };
+        const { payload } = await keeper.request("get", asked);
+        // It may have grown since it was listed.
+        left -= payload.length - size;
         await kept.save(id, path, stamp, payload);
       };
       if (size <= SMALL_BYTES) await bring(2 * SMALL_BYTES);

@@ -49,6 +49,8 @@ export interface SessionLimits {
   fileBytes: number;
   /** All files of one cell together. */
   collectBytes: number;
+  /** All files of a workspace. */
+  workspaceBytes: number;
   memoryMb: number;
   /** What all executions may hold of the server's memory. */
   room: OutputRoom;
@@ -104,6 +106,7 @@ const TAKE_OVER_MS = 5000;
 /** Time that a fresh interpreter has to report. */
 const RESTART_MS = 10_000;
 
+const MIB = 2 ** 20;
 const nothing = new Uint8Array(0);
 
 export function createSession(
@@ -639,7 +642,7 @@ export function createSession(
       done?.peakBytes ?? 0,
       ended.memoryBytes,
       // The kernel kills when all of it is taken.
-      ended.death?.memory ? limits.memoryMb << 20 : 0,
+      ended.death?.memory ? limits.memoryMb * MIB : 0,
     );
     ended.finish({
       type: "done",
