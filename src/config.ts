@@ -28,7 +28,11 @@ const SETTINGS = {
     fallback: 4242,
     why: "0 takes any free port.",
   },
-  data: { schema: z.string(), fallback: defaultFolder("data"), why: "Database, files and logs." },
+  data: {
+    schema: z.string(),
+    fallback: defaultFolder("data"),
+    why: "Database and files. One server at a time.",
+  },
   cache: {
     schema: z.string(),
     fallback: defaultFolder("cache"),
@@ -429,10 +433,9 @@ function resolve({ env = process.env, flags = {} }: ConfigSources): {
             : (["default", row.fallback] as const);
     const parsed = row.schema.safeParse(raw);
     if (!parsed.success) {
-      const problem = parsed.error.issues[0]?.message ?? "not valid";
       throw new GatewayError(
         "invalid_request",
-        `The setting ${name} (${variable}) cannot be ${JSON.stringify(raw)}: ${problem}.`,
+        `The setting ${name} (${variable}) cannot be ${JSON.stringify(raw)}: it has to be ${wanted(parsed.error)}.`,
       );
     }
     config[name] = parsed.data;
@@ -450,6 +453,29 @@ function resolve({ env = process.env, flags = {} }: ConfigSources): {
   return { config: config as Config, settings };
 }
 
+/** What would do, in words: whoever mistypes a setting knows nothing of schemas. */
+function wanted({ issues }: z.ZodError): string {
+  const issue = issues[0];
+  switch (issue?.code) {
+    case "invalid_type":
+      return issue.expected === "int" ? "a whole number" : `a ${issue.expected}`;
+    case "too_small":
+      return `${issue.inclusive === false ? "more than" : "at least"} ${issue.minimum}`;
+    case "too_big":
+      return `at most ${issue.maximum}`;
+    case "invalid_value":
+      return `one of ${issue.values.map((value) => String(value) || "nothing").join(", ")}`;
+    default:
+      return `something else (${issue?.message})`;
+  }
+}
+
+/** Variables that look like settings and are none: most likely misspelt. */
+export function findUnknownVariables(env: Record<string, string | undefined>): string[] {
+  const known = new Set(SETTING_NAMES.map(variableOf));
+  return Object.keys(env).filter((name) => name.startsWith("CURTA_") && !known.has(name));
+}
+
 function readConfigFile(folder: string): Record<string, unknown> {
   const path = join(folder, "config.json");
   if (!existsSync(path)) return {};
@@ -461,7 +487,13 @@ function readConfigFile(folder: string): Record<string, unknown> {
       cause,
     });
   }
-  const settings = z.record(z.string(), z.unknown()).parse(parsed);
+  const { data: settings } = z.record(z.string(), z.unknown()).safeParse(parsed);
+  if (settings === undefined) {
+    throw new GatewayError(
+      "invalid_request",
+      `The config file ${path} has to be a JSON object of settings.`,
+    );
+  }
   const unknown = Object.keys(settings).find((name) => !(name in SETTINGS));
   if (unknown !== undefined) {
     throw new GatewayError(

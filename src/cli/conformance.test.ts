@@ -56,11 +56,25 @@ test("--json prints one report, and nothing failed is exit code 0", async () => 
   });
 });
 
+test("a server that lists no models: the model has to be named", async () => {
+  const server = createServer((_, response) => response.writeHead(401).end("{}"));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  await using io = await createTestIo();
+  expect(await runCli(["conformance", "--url", url], io)).toBe(1);
+  expect(io.err()).toBe(
+    `curta: ${url} lists no models (status 401); name one with --model, and give --key if it wants a key\n`,
+  );
+  await new Promise((resolve) => server.close(resolve));
+});
+
 test.each([
   [[], "give --url"],
   [["--scripted", "--url", "http://127.0.0.1:9"], "give --url"],
-  [["--url", "http://127.0.0.1:9", "--only", "nothing"], "--only names no case"],
-  [["--url", "http://127.0.0.1:9"], "say with --model which one"],
+  [["--url", "http://127.0.0.1:9", "--only", "nothing"], "--only: nothing is no case and no group"],
+  [["--url", "http://127.0.0.1:9", "--only", "files", "--only", "x"], "--only: x is no case"],
+  [["--url", "http://127.0.0.1:9"], "http://127.0.0.1:9 does not answer"],
+  [["--url", "http://127.0.0.1:9", "--model", "m"], "http://127.0.0.1:9 does not answer"],
   [["--url", "not a url"], "is not a base URL"],
 ])("%j: one sentence that says what to do", async (args, sentence) => {
   await using io = await createTestIo();

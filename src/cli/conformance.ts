@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { loadConfig } from "../config.ts";
+import { GROUPS } from "../conformance/case.ts";
 import { chooseCases } from "../conformance/cases.ts";
 import { createObedientModel } from "../conformance/obedient-model.ts";
 import { renderLine, renderTable, tally } from "../conformance/report.ts";
@@ -44,9 +45,14 @@ export async function conformance(given: Record<string, unknown>, io: Io): Promi
   }
   if (options.url !== undefined && !/^https?:$/.test(URL.parse(options.url)?.protocol ?? ""))
     throw new GatewayError("invalid_request", `--url: ${options.url} is not a base URL`);
+  const unknown = options.only?.find((word) => chooseCases([word]).length === 0);
+  if (unknown !== undefined) {
+    throw new GatewayError(
+      "invalid_request",
+      `--only: ${unknown} is no case and no group; groups are ${GROUPS.join(", ")}`,
+    );
+  }
   const cases = chooseCases(options.only ?? []);
-  if (cases.length === 0)
-    throw new GatewayError("invalid_request", "--only names no case and no group");
   if (options.scripted) {
     await using server = await startScripted(given, io);
     return await measure(cases, { ...options, url: server.url, model: "scripted" }, io, true);
@@ -61,7 +67,15 @@ async function measure(
   isScripted: boolean,
 ): Promise<number> {
   const { url = "", key = KEY } = options;
-  const model = options.model ?? (await findModel(url, key, io.signal));
+  // Asked in any case: a server that is not there is one sentence, not a failure of every case.
+  const listed = await findModel(url, key, io.signal);
+  const model = options.model ?? listed.model;
+  if (model === null) {
+    throw new GatewayError(
+      "invalid_request",
+      `${url} lists no models (status ${listed.status}); name one with --model, and give --key if it wants a key`,
+    );
+  }
   const target = new Target({ url, key, model, signal: io.signal });
   const settings: RunOptions = {
     target,
@@ -84,16 +98,20 @@ async function measure(
 }
 
 /** The first model that the server lists. */
-async function findModel(url: string, key: string, signal: AbortSignal): Promise<string> {
+async function findModel(
+  url: string,
+  key: string,
+  signal: AbortSignal,
+): Promise<{ model: string | null; status: number }> {
   const target = new Target({ url, key, model: "", signal });
-  const answer = await target.send("GET", "/v1/models").catch(() => null);
-  const list = answer?.json as { data?: { id?: unknown }[] } | undefined;
+  const answer = await target.send("GET", "/v1/models").catch((cause: unknown) => {
+    signal.throwIfAborted();
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new GatewayError("invalid_request", `${url} does not answer. ${reason}`, { cause });
+  });
+  const list = answer.json as { data?: { id?: unknown }[] } | undefined;
   const id = list?.data?.[0]?.id;
-  if (typeof id === "string") return id;
-  throw new GatewayError(
-    "invalid_request",
-    `${url} lists no models; say with --model which one to ask`,
-  );
+  return { model: typeof id === "string" ? id : null, status: answer.status };
 }
 
 /** Curta on a free port, with a data folder that is thrown away. */

@@ -5,20 +5,45 @@ import { expect, test } from "vitest";
 
 import { createTestIo } from "../../test/support/test-io.ts";
 import { SETTING_NAMES } from "../config.ts";
-import { runCli } from "./program.ts";
+import { createProgram, runCli } from "./program.ts";
 
-const COMMANDS = ["serve", "ask", "run", "doctor", "conformance", "config"];
+const COMMANDS = ["serve", "ask", "run", "doctor", "conformance", "index", "usage", "config"];
 
-test("help lists the commands, and every command takes every setting", async () => {
+test("help lists the commands, and that of serve the settings", async () => {
   await using io = await createTestIo();
   expect(await runCli(["--help"], io)).toBe(0);
   for (const command of COMMANDS) expect(io.out()).toMatch(new RegExp(`^ {2}${command} `, "m"));
-  for (const command of COMMANDS) {
-    await using own = await createTestIo();
-    expect(await runCli([command, "--help"], own)).toBe(0);
-    expect(own.out().match(/^ {2}--[a-z-]+ <value>/gm)?.length).toBe(SETTING_NAMES.length);
-    expect(own.out()).toContain("--timeout-seconds <value>");
+  await using serve = await createTestIo();
+  expect(await runCli(["serve", "--help"], serve)).toBe(0);
+  expect(serve.out().match(/^ {2}--[a-z-]+ <value>/gm)?.length).toBe(SETTING_NAMES.length);
+});
+
+test.each(COMMANDS.slice(1))(
+  "help of %s fits a screen and tells of the settings",
+  async (command) => {
+    await using io = await createTestIo();
+    expect(await runCli([command, "--help"], io)).toBe(0);
+    expect(io.out().split("\n").length).toBeLessThan(24);
+    expect(io.out()).toContain("`curta serve --help` lists them");
+  },
+);
+
+test("every command takes every setting", async () => {
+  await using io = await createTestIo();
+  for (const { options } of createProgram(io, () => {}).commands) {
+    const names = options.map((option) => option.attributeName());
+    expect(SETTING_NAMES.filter((name) => !names.includes(name))).toEqual([]);
+    expect(new Set(names).size).toBe(names.length);
   }
+});
+
+test.each(["serve", "config"])("%s names a variable that is no setting", async (command) => {
+  // The address without keys ends `serve` before it starts anything.
+  await using io = await createTestIo({ CURTA_PROT: "5001", CURTA_HOST: "0.0.0.0", HOME: "/" });
+  await runCli([command], io);
+  expect(io.err()).toMatch(
+    /^curta: CURTA_PROT is not a setting and has no effect; `curta config` lists the settings\.\n/,
+  );
 });
 
 test("a setting comes from flag, variable, file and default, in this order", async () => {
@@ -47,6 +72,15 @@ test("a setting comes from flag, variable, file and default, in this order", asy
   expect(io.out()).not.toContain("sk-secret");
 });
 
+test("a config file that holds no settings is one sentence", async () => {
+  await using io = await createTestIo();
+  const data = join(io.folder, "data");
+  await mkdir(data, { recursive: true });
+  await writeFile(join(data, "config.json"), "[1, 2]");
+  expect(await runCli(["config"], io)).toBe(1);
+  expect(io.err()).toMatch(/^curta: The config file .* has to be a JSON object of settings\.\n$/);
+});
+
 test("config as a table has a line for every setting", async () => {
   await using io = await createTestIo();
   expect(await runCli(["config"], io)).toBe(0);
@@ -62,7 +96,27 @@ test.each<[string, string[], RegExp]>([
   [
     "a value that does not fit",
     ["config", "--port", "no"],
-    /^curta: The setting port \(CURTA_PORT\) cannot be "no": .*\n$/,
+    /^curta: The setting port \(CURTA_PORT\) cannot be "no": it has to be a number\.\n$/,
+  ],
+  [
+    "a number that is too small",
+    ["config", "--memory-mb=0"],
+    / cannot be "0": it has to be more than 0\.\n$/,
+  ],
+  [
+    "a number that is too large",
+    ["config", "--port=65536"],
+    / cannot be "65536": it has to be at most 65535\.\n$/,
+  ],
+  [
+    "a number with a fraction",
+    ["config", "--port=1.5"],
+    / cannot be "1\.5": it has to be a whole number\.\n$/,
+  ],
+  [
+    "a word that is not one of those",
+    ["config", "--billing", "maybe"],
+    / cannot be "maybe": it has to be one of lesson, always, free\.\n$/,
   ],
   ["a program that is not there", ["run", "none.py"], /^curta: none\.py does not exist\.\n$/],
   ["a folder as a program", ["run", "."], /^curta: \. is a folder\.\n$/],

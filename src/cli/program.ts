@@ -62,6 +62,7 @@ export function createProgram(io: Io, setExitCode: (code: number) => void): Comm
   addCommand("run", "run a Python file in a sandbox; charts and files are saved in this folder")
     .argument("<file>", "the program")
     .option("--attach <file>", "a file that the program can read; may be repeated", collect)
+    .option("--timeout-seconds <value>", "less time, or as much as the server allows")
     .option("--json", "print the whole execution as JSON")
     .action(async (file: string, options: Options) => setExitCode(await run(file, options, io)));
   addCommand("doctor", "tell which protections this machine can enforce, and how to get the others")
@@ -74,6 +75,7 @@ export function createProgram(io: Io, setExitCode: (code: number) => void): Comm
   )
     .option("--url <url>", "base URL of the server to measure")
     .option("--key <key>", "its key")
+    .option("--model <name>", "the model to ask; without it the first that the server lists")
     .option("--scripted", "measure Curta itself, with a scripted model, on a port of its own")
     .option("--only <name>", "only this case, point or group; may be repeated", collect)
     .option("--json", "print the results as JSON")
@@ -98,7 +100,8 @@ export function createProgram(io: Io, setExitCode: (code: number) => void): Comm
   addCommand("config", "show every setting with its value, its default and the reason for it")
     .option("--json", "print the settings as JSON")
     .action((options: Options) => setExitCode(showConfig(options, io)));
-  for (const command of program.commands) addSettingFlags(command);
+  for (const command of program.commands)
+    addSettingFlags(command, { showAll: command.name() === "serve" });
   return program;
 
   function addCommand(name: string, description: string): Command {

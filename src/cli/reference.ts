@@ -1,7 +1,6 @@
 /** The pages of docs/reference that are generated from the code. A test fails when they are stale. */
 import type { Command } from "commander";
 
-import { SETTING_NAMES } from "../config.ts";
 import { ERRORS } from "../errors.ts";
 import { FAMILIES } from "../wire/code-execution/families.ts";
 import { VERSIONS } from "../wire/tool-declarations.ts";
@@ -114,7 +113,6 @@ ${commands.map(renderCommand).join("\n")}`;
 }
 
 function renderCommand(command: Command): string {
-  const settings = new Set<string>(SETTING_NAMES);
   const words = command.registeredArguments.map((argument) => ` <${argument.name()}>`).join("");
   const rows = [
     ...command.registeredArguments.map((argument) => [
@@ -122,7 +120,8 @@ function renderCommand(command: Command): string {
       argument.description,
     ]),
     ...command.options
-      .filter((option) => !settings.has(option.attributeName()))
+      // Settings have a page of their own.
+      .filter((option) => !option.hidden && option.helpGroupHeading === undefined)
       .map((option) => [`\`${option.flags}\``, option.description]),
   ];
   const table = rows.length === 0 ? "" : `\n${renderTable(["", ""], rows)}`;

@@ -7,9 +7,10 @@ import { claimDataFolder } from "../store/data-folder.ts";
 import { createLog } from "../telemetry/log.ts";
 import type { Io } from "./io.ts";
 import { startService } from "./service.ts";
-import { readConfig } from "./settings.ts";
+import { readConfig, warnOfUnknownVariables } from "./settings.ts";
 
 export async function serve(options: Record<string, unknown>, io: Io): Promise<number> {
+  warnOfUnknownVariables(io);
   const config = readConfig(options, io);
   // Before minutes of set-up, not after.
   checkListenAddress(config);

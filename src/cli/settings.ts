@@ -2,7 +2,7 @@
 import type { Command } from "commander";
 import { Option } from "commander";
 
-import { SETTING_NAMES, describeConfig, loadConfig } from "../config.ts";
+import { SETTING_NAMES, describeConfig, findUnknownVariables, loadConfig } from "../config.ts";
 import type { Config, SettingName } from "../config.ts";
 import type { Io } from "./io.ts";
 
@@ -38,14 +38,29 @@ export function listSettings(): SettingText[] {
   );
 }
 
-export function addSettingFlags(command: Command): Command {
-  command.optionsGroup("Settings (each also as a variable, see `curta config`):");
+/** All of them with `showAll`. There are too many for the help of a command that is about something else. */
+export function addSettingFlags(command: Command, { showAll }: { showAll: boolean }): void {
+  const own = new Set(command.options.map(({ long }) => long));
+  if (showAll) command.optionsGroup("Settings (each also as a variable, see `curta config`):");
+  else
+    command.addHelpText(
+      "after",
+      "\nEvery setting is a flag, too, such as --port 8080: `curta serve --help` lists them.",
+    );
   for (const { flag, why, fallback } of listSettings()) {
-    command.addOption(
-      new Option(`${flag} <value>`, fallback === "" ? why : `${why} (default: ${fallback})`),
+    if (own.has(flag)) continue;
+    const text = fallback === "" ? why : `${why} (default: ${fallback})`;
+    command.addOption(new Option(`${flag} <value>`, text).hideHelp(!showAll));
+  }
+}
+
+/** A misspelt variable would otherwise be found by nobody. */
+export function warnOfUnknownVariables({ env, stderr }: Pick<Io, "env" | "stderr">): void {
+  for (const name of findUnknownVariables(env)) {
+    stderr.write(
+      `curta: ${name} is not a setting and has no effect; \`curta config\` lists the settings.\n`,
     );
   }
-  return command;
 }
 
 /** Settings among a command's options, which commander names as the settings are. */
