@@ -163,6 +163,9 @@ const Container = z.looseObject({
   skills: z.array(z.unknown()).nullish(),
 });
 
+/** The value that once stood for "not set"; LangChain 0.3 sends it. */
+const UNSET = z.literal(-1).transform(() => undefined);
+
 export const RequestBody = z.looseObject({
   model: z.string().min(1).max(256),
   max_tokens: z.int().min(1),
@@ -172,8 +175,8 @@ export const RequestBody = z.looseObject({
   tool_choice: ToolChoice.nullish(),
   stop_sequences: z.array(z.string()).max(64).nullish(),
   temperature: z.number().min(0).max(2).nullish(),
-  top_p: z.number().min(0).max(1).nullish(),
-  top_k: z.int().min(0).nullish(),
+  top_p: z.union([z.number().min(0).max(1), UNSET]).nullish(),
+  top_k: z.union([z.int().min(0), UNSET]).nullish(),
   thinking: jsonObject.nullish(),
   metadata: jsonObject.nullish(),
   stream: z.boolean().nullish(),
