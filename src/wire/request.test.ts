@@ -99,6 +99,49 @@ test("everything that reaches the model", async () => {
   });
 });
 
+test("tools that the API describes and the client runs have a description and a schema", async () => {
+  const { turn } = await parse({
+    ...MINIMAL,
+    tools: [
+      { type: "bash_20250124", name: "bash", cache_control: { type: "ephemeral" } },
+      { type: "text_editor_20250124", name: "str_replace_editor" },
+      { type: "text_editor_20250728", name: "str_replace_based_edit_tool", max_characters: 9 },
+      { type: "memory_20250818", name: "memory" },
+    ],
+  });
+  expect(turn.serverTools).toEqual([]);
+  expect(
+    turn.clientTools.map(({ name, description, input_schema: schema }) => ({
+      name,
+      described: description !== "",
+      commands: (schema.properties as { command: { enum?: string[] } }).command.enum,
+    })),
+  ).toEqual([
+    { name: "bash", described: true },
+    {
+      name: "str_replace_editor",
+      described: true,
+      commands: ["view", "create", "str_replace", "insert", "undo_edit"],
+    },
+    {
+      name: "str_replace_based_edit_tool",
+      described: true,
+      commands: ["view", "create", "str_replace", "insert"],
+    },
+    {
+      name: "memory",
+      described: true,
+      commands: ["view", "create", "str_replace", "insert", "delete", "rename"],
+    },
+  ]);
+  expect(turn.clientTools[0]).toMatchObject({ cache_control: { type: "ephemeral" } });
+});
+
+test("-1 is what older clients send for a sampling parameter that is not set", async () => {
+  const { turn } = await parse({ ...MINIMAL, top_p: -1, top_k: -1 });
+  expect([turn.prompt.topP, turn.prompt.topK]).toEqual([undefined, undefined]);
+});
+
 test.each<[string[], string]>([
   [[], "lesson"],
   [["files-api-2025-04-14"], "lesson"],
@@ -240,6 +283,16 @@ test.each<[string, unknown, string | RegExp]>([
     "a later version",
     { ...MINIMAL, tools: [{ type: "computer_20250124", name: "computer" }] },
     /is not available on this server/,
+  ],
+  [
+    "a sampling parameter out of its range",
+    { ...MINIMAL, top_p: 1.5 },
+    "top_p: Input should be less than or equal to 1",
+  ],
+  [
+    "a tool of the client's under another name",
+    { ...MINIMAL, tools: [{ type: "bash_20250124", name: "shell" }] },
+    "tools.0.name: Input should be 'bash'",
   ],
   [
     "a tool of another name",

@@ -5,6 +5,7 @@
 import { GatewayError } from "../errors.ts";
 import type { ModelTool } from "../providers/provider.ts";
 import { cacheControl } from "./cache-control.ts";
+import { describeClientTool } from "./client-tools.ts";
 import { codeExecution20250522 } from "./code-execution/20250522.ts";
 import { codeExecution20250825 } from "./code-execution/20250825.ts";
 import { codeExecution20260120 } from "./code-execution/20260120.ts";
@@ -30,7 +31,7 @@ export const VERSIONS: readonly CodeExecutionVersion[] = [
 
 /** Tools of the Messages API that are known and not here. */
 const ABSENT =
-  /^((bash|text_editor|computer|browser|memory|tool_search_tool\w*|advisor)_\d{8}|mcp_toolset)$/;
+  /^((computer|browser|computer_toolset|browser_toolset|tool_search_tool\w*|advisor)_\d{8}|mcp_toolset)$/;
 
 export interface DeclaredTools {
   /** Run by the client when the model uses them. */
@@ -73,8 +74,8 @@ export function parseTools(
       throw new GatewayError("invalid_request", "tools: Tool names must be unique.");
     names.add(tool.name);
     const path = `tools.${index}`;
-    if (tool.type === undefined || tool.type === null || tool.type === "custom") {
-      const clientTool = toClientTool(tool, path);
+    const clientTool = toClientTool(tool, path);
+    if (clientTool !== null) {
       const callers = readAllowedCallers(tool, path);
       if (callers.model) declared.clientTools.push(clientTool);
       else onlyForCode.add(tool.name);
@@ -87,7 +88,7 @@ export function parseTools(
       Object.assign(declared.serverToolMark, cacheControl(tool));
       continue;
     }
-    const version = findVersion(tool.type, path);
+    const version = findVersion(tool.type ?? "", path);
     if (tool.name !== "code_execution") {
       throw new GatewayError("invalid_request", `${path}.name: Input should be 'code_execution'`);
     }
@@ -142,8 +143,11 @@ function leaveToModel(declared: DeclaredTools, onlyForCode: ReadonlySet<string>)
   declared.serverFunctions = [];
 }
 
-function toClientTool(tool: WireTool, path: string): ModelTool {
-  const { name, description, input_schema } = tool;
+/** Null for a tool that the server runs. */
+function toClientTool(tool: WireTool, path: string): ModelTool | null {
+  const { type, name, description, input_schema } = tool;
+  if (type !== undefined && type !== null && type !== "custom")
+    return describeClientTool(tool, path);
   if (!input_schema)
     throw new GatewayError("invalid_request", `${path}.input_schema: Field required`);
   return { name, description: description ?? "", input_schema, ...cacheControl(tool) };
@@ -153,7 +157,7 @@ function findVersion(type: string, path: string): CodeExecutionVersion {
   const found = VERSIONS.find((version) => version.type === type);
   if (found !== undefined) return found;
   const here = VERSIONS.map((version) => `'${version.type}'`).join(", ");
-  const supported = `The supported tools are ${here}, 'web_search_20250305', 'web_fetch_20250910' and their later versions, and custom tools with an input_schema.`;
+  const supported = `The supported tools are ${here}, 'web_search_20250305', 'web_fetch_20250910' and their later versions; those that the client runs 'bash_20250124', 'text_editor_20250728', 'memory_20250818' and their earlier versions, and custom tools with an input_schema.`;
   const problem = ABSENT.test(type)
     ? `The tool '${type}' is not available on this server.`
     : `Input tag '${type}' found using 'type' is not a known tool version.`;
