@@ -245,6 +245,19 @@ test("unknown paths and methods answer with the envelope", async () => {
   expect((await app.send("POST", "/healthz")).headers.get("allow")).toBe("GET, HEAD");
 });
 
+test.each([
+  ["/v1/v1/messages", /adds \/v1 itself/],
+  ["//v1/messages", /slash at the end/],
+  ["/messages", /put \/v1 at the end/],
+  ["/v1/chat/completions", /POST \/v1\/messages/],
+  ["/v1/complete", /GET \/ says/],
+])("a client with another base URL than it should have is told: %s", async (path, says) => {
+  await using app = await createTestApp();
+  const answer = await app.send("POST", path, { json: {} });
+  const { error } = (await answer.json()) as { error: { message: string } };
+  expect([answer.status, error.message]).toEqual([404, expect.stringMatching(says)]);
+});
+
 test("every answer has a request id of its own, and the log has it too", async () => {
   await using app = await createTestApp();
   const ids = new Set<string>();

@@ -23,6 +23,13 @@ export async function readJson<Schema extends z.ZodType>(
 
 /** Refuses what an HTML form can send, so that a page cannot post to a server it may not read from. */
 export function requireJson(request: Request): void {
+  const coding = request.headers.get("content-encoding") ?? "identity";
+  if (coding.toLowerCase() !== "identity") {
+    throw new GatewayError(
+      "invalid_request",
+      `The body is encoded (content-encoding: ${coding.slice(0, 50)}); send it as it is.`,
+    );
+  }
   const type = request.headers.get("content-type");
   if (type !== null && /^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i.test(type.trim())) return;
   throw new GatewayError(
