@@ -137,6 +137,39 @@ test("tools that the API describes and the client runs have a description and a 
   expect(turn.clientTools[0]).toMatchObject({ cache_control: { type: "ephemeral" } });
 });
 
+test("a deferred tool is shown to the model once it was found or called", async () => {
+  const deferred = (name: string) => ({ name, input_schema: {}, defer_loading: true });
+  const use = (id: string, name: string) => ({ type: "tool_use", id, name, input: {} });
+  const result = (id: string, content: unknown) => ({
+    type: "tool_result",
+    tool_use_id: id,
+    content,
+  });
+  const { turn } = await parse({
+    ...MINIMAL,
+    tools: [
+      { name: "search", input_schema: {} },
+      deferred("found"),
+      deferred("called"),
+      deferred("other"),
+      { type: "code_execution_20250825", name: "code_execution", defer_loading: true },
+    ],
+    messages: [
+      ...MINIMAL.messages,
+      { role: "assistant", content: [use("t1", "search"), use("t2", "called")] },
+      {
+        role: "user",
+        content: [
+          result("t1", [{ type: "tool_reference", tool_name: "found" }]),
+          result("t2", "ok"),
+        ],
+      },
+    ],
+  });
+  expect(turn.clientTools.map(({ name }) => name)).toEqual(["search", "found", "called"]);
+  expect(turn.serverTools).toContain("bash_code_execution");
+});
+
 test("-1 is what older clients send for a sampling parameter that is not set", async () => {
   const { turn } = await parse({ ...MINIMAL, top_p: -1, top_k: -1 });
   expect([turn.prompt.topP, turn.prompt.topK]).toEqual([undefined, undefined]);
@@ -226,6 +259,11 @@ test.each<[string, unknown, string | RegExp]>([
     /^max_tokens: Input should be a valid (integer|number)$/,
   ],
   ["empty messages", { ...MINIMAL, messages: [] }, "messages: List should have at least 1 items"],
+  [
+    "messages without content",
+    { ...MINIMAL, messages: [{ role: "user", content: "" }] },
+    "messages: Messages must have non-empty content",
+  ],
   [
     "an odd role",
     { ...MINIMAL, messages: [{ role: "robot", content: "x" }] },

@@ -12,6 +12,7 @@ import { createAttachments } from "./attachments.ts";
 import { cacheControl } from "./cache-control.ts";
 import type { Rendering } from "./code-execution/rendering.ts";
 import type { CallerType } from "./events.ts";
+import { withoutUnfound } from "./deferred-tools.ts";
 import { toHistory } from "./history.ts";
 import { RequestBody, type WireMessage } from "./schema.ts";
 import { createSources, type Sources } from "../search/sources.ts";
@@ -56,7 +57,8 @@ export async function parseMessagesRequest(
   }
   const body = validate(RequestBody, json);
   refuseUnsupported(body);
-  const tools = parseTools(body.tools ?? [], options.betas, body.tool_choice);
+  const shown = withoutUnfound(body.tools ?? [], body.messages);
+  const tools = parseTools(shown, options.betas, body.tool_choice);
   const { attachmentBytes, workspaceBytes, resultCharacters } = options.limits;
   const attachments = createAttachments({
     attachmentBytes,
@@ -66,6 +68,9 @@ export async function parseMessagesRequest(
   });
   const sources = createSources();
   const history = toHistory(body.messages, attachments, resultCharacters, sources);
+  if (history.messages.length === 0) {
+    throw new GatewayError("invalid_request", "messages: Messages must have non-empty content");
+  }
   refuseUndeclared(history.pending, tools);
   const containerId = toContainerId(body.container);
   if (containerId === null && history.pending.some(({ id }) => history.callers.has(id))) {

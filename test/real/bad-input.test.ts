@@ -95,6 +95,19 @@ const BAD_REQUESTS: BadRequest[] = [
     says: /content-type: application\/json/,
   },
   {
+    name: "a compressed body",
+    body: {},
+    headers: { "content-encoding": "gzip" },
+    ...INVALID,
+    says: /content-encoding: gzip/,
+  },
+  {
+    name: "messages without content",
+    body: { messages: [{ role: "user", content: "" }] },
+    ...INVALID,
+    says: /^messages: .*non-empty content/,
+  },
+  {
     name: "a page of another origin",
     body: {},
     headers: { origin: "https://evil.example" },
