@@ -1,24 +1,30 @@
 /** A model request -> the body of `POST /v1/messages`. */
 import { noteAttachments } from "./attachment-notes.ts";
+import { askForAnswer } from "./answer-format.ts";
 import type { DocumentBlock, ModelBlock, ModelRequest } from "./provider.ts";
 
 export interface AnthropicRequestOptions {
   model: string;
   /** As sent in `anthropic-version`. From 2026-10-21 on, the API refuses the sampling parameters. */
   version: string;
+  /** Whether the server is Anthropic's, which holds its models to the schema of an answer. */
+  isAnthropic: boolean;
 }
 
 export function toAnthropicRequest(
   request: ModelRequest,
-  { model, version }: AnthropicRequestOptions,
+  { model, version, isAnthropic }: AnthropicRequestOptions,
 ): Record<string, unknown> {
   const mayTune = version < "2026-10-21";
-  const { system, tools, toolChoice, stopSequences, thinking, metadata } = request;
+  const { tools, toolChoice, stopSequences, thinking, metadata } = request;
+  const asked = isAnthropic ? "" : askForAnswer(request);
+  const system = [...request.system, { type: "text" as const, text: asked }].filter(isWorthSending);
+  const outputConfig = toOutputConfig(request, model);
   return {
     model,
     max_tokens: request.maxTokens,
     stream: true,
-    ...(system.length > 0 && { system: system.filter(isWorthSending) }),
+    ...(system.length > 0 && { system }),
     messages: noteAttachments(request, isReadable)
       .map(({ role, content }) => ({ role, content: content.filter(isWorthSending) }))
       .filter(({ content }) => content.length > 0),
@@ -30,6 +36,15 @@ export function toAnthropicRequest(
     ...(mayTune && request.topK !== undefined && { top_k: request.topK }),
     ...(thinking && { thinking }),
     ...(metadata && { metadata }),
+    ...(Object.keys(outputConfig).length > 0 && { output_config: outputConfig }),
+  };
+}
+
+/** Another model than the client named may know no effort. */
+function toOutputConfig({ answerSchema, effort, model: named }: ModelRequest, model: string) {
+  return {
+    ...(answerSchema && { format: { type: "json_schema", schema: answerSchema } }),
+    ...(effort !== undefined && model === named && { effort }),
   };
 }
 

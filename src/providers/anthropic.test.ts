@@ -13,6 +13,7 @@ import {
   status,
 } from "../../test/fixtures/upstream/server.ts";
 import type { Answer, UpstreamServer } from "../../test/fixtures/upstream/server.ts";
+import { toAnthropicRequest } from "./anthropic-request.ts";
 import { createAnthropicProvider } from "./anthropic.ts";
 import type { AnthropicOptions } from "./anthropic.ts";
 import type { ModelRequest, Provider } from "./provider.ts";
@@ -109,6 +110,28 @@ describe("the request", () => {
       top_k: 40,
       thinking: { type: "enabled", budget_tokens: 1024 },
       metadata: { user_id: "u" },
+    });
+  });
+
+  test("carries the schema of an answer, in words, too, where the server may not know it", async () => {
+    const answerSchema = { type: "object", properties: { n: { type: "integer" } } };
+    await serve([sse("anthropic/full")]);
+    await ask({ answerSchema, effort: "low" });
+    expect(server.asked[0]?.body).toMatchObject({
+      system: [
+        ...request.system,
+        { type: "text", text: expect.stringMatching(/^Your final answer must be one JSON value/) },
+      ],
+      output_config: { format: { type: "json_schema", schema: answerSchema }, effort: "low" },
+    });
+    expect(
+      toAnthropicRequest(
+        { ...request, answerSchema, effort: "low" },
+        { model: "claude-set", version: "2023-06-01", isAnthropic: true },
+      ),
+    ).toMatchObject({
+      system: request.system,
+      output_config: { format: { type: "json_schema", schema: answerSchema } },
     });
   });
 

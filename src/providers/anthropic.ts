@@ -31,7 +31,11 @@ export function createAnthropicProvider(options: AnthropicOptions): Provider {
   });
   let canCount = true;
   const toBody = (request: ModelRequest): Record<string, unknown> =>
-    toAnthropicRequest(request, { model: options.model || request.model, version });
+    toAnthropicRequest(request, {
+      model: options.model || request.model,
+      version,
+      isAnthropic: isAnthropic(base),
+    });
 
   return {
     kind: "anthropic",
@@ -113,6 +117,10 @@ function isMissing({ status }: UpstreamError): boolean {
 function keyHeaders(key: string, base: URL): Record<string, string> {
   if (key === "") return {};
   const bearer = { authorization: `Bearer ${key}` };
-  if (!/(^|\.)anthropic\.com$/.test(base.hostname)) return { "x-api-key": key, ...bearer };
+  if (!isAnthropic(base)) return { "x-api-key": key, ...bearer };
   return key.startsWith("sk-ant-oat") ? bearer : { "x-api-key": key };
+}
+
+function isAnthropic({ hostname }: URL): boolean {
+  return /(^|\.)anthropic\.com$/.test(hostname);
 }

@@ -100,6 +100,12 @@ describe("servers that take less", () => {
       "Unsupported value: 'temperature' does not support 0.2.",
       { temperature: 0.2 },
     ],
+    [
+      "response_format",
+      400,
+      "Cannot use custom grammar constraints with tools.",
+      { answerSchema: { type: "object" } },
+    ],
   ])("%s", async (field, code, message, changes) => {
     await serve([refuses(code, message), sse("openai/full"), sse("openai/full")]);
     await ask(changes);

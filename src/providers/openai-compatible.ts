@@ -2,9 +2,9 @@
  * A server that speaks Chat Completions as the model: Ollama, vLLM, llama.cpp, a gateway.
  *
  * Servers differ in what they take, and say so only by refusing. A refusal that names something we can do
- * without (`stream_options`, sampling parameters, images, the name of the token limit) is remembered for
- * that model and the request is sent again without it. A model that takes no tools is driven through the
- * text harness instead, from then on at once.
+ * without (`stream_options`, sampling parameters, the schema of an answer, images, the name of the token
+ * limit) is remembered for that model and the request is sent again without it. A model that takes no tools is
+ * driven through the text harness instead, from then on at once.
  */
 import { GatewayError } from "../errors.ts";
 import { createModelList } from "./model-list.ts";
@@ -76,6 +76,7 @@ export function createOpenAiProvider(options: OpenAiOptions): Provider {
       streamOptions: true,
       sampling: true,
       maxTokens: true,
+      answerFormat: true,
     };
     if (known.size >= MAX_MODELS) known.clear();
     known.set(model, abilities);
@@ -165,10 +166,13 @@ function refusedAbility(
   if (/stream_options/.test(said)) return "streamOptions";
   if (/max_completion_tokens/.test(said) && /max_tokens/.test(said)) return "maxTokens";
   if (/\b(temperature|top_p|top_k)\b/.test(said)) return "sampling";
+  if (request.answerSchema !== undefined && NO_ANSWER_FORMAT.test(said)) return "answerFormat";
   if (/\bimages?\b|image_url|vision|multi-?modal|mmproj/i.test(said) && hasImages(request))
     return "images";
   return null;
 }
+
+const NO_ANSWER_FORMAT = /response_format|json_?schema|structured output|grammar/i;
 
 const NO_TOOLS =
   /does not support tools|tools param requires|unsupported param: tools|--enable-auto-tool-choice|support tool use|tool (use|calling|calls) (is|are) not supported/i;

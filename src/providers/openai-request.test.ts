@@ -10,6 +10,7 @@ const ALL: Abilities = {
   streamOptions: true,
   sampling: true,
   maxTokens: true,
+  answerFormat: true,
 };
 const image: ImageBlock = {
   type: "image",
@@ -158,6 +159,7 @@ test("for a model that sees no images and a server that takes little", () => {
     streamOptions: false,
     sampling: false,
     maxTokens: false,
+    answerFormat: true,
   };
   const body = toChatRequest(
     request({ messages: conversation, temperature: 1, topP: 1, topK: 1 }),
@@ -253,6 +255,21 @@ test.each([
   );
   expect(JSON.parse(JSON.stringify({ tool_choice, parallel_tool_calls }))).toEqual(expected);
   expect(tools).toHaveLength(1);
+});
+
+test("the schema of an answer goes as a format and in words; in words only where the format is refused", () => {
+  const answerSchema = { type: "object", properties: { n: { type: "integer" } } };
+  const words = expect.stringMatching(
+    /^Be brief\.\n\nYour final answer must be one JSON value .*"n"/s,
+  );
+  const asked = request({ system: [{ type: "text", text: "Be brief." }], answerSchema });
+  expect(toChatRequest(asked, "m", ALL)).toMatchObject({
+    messages: [{ role: "system", content: words }],
+    response_format: { type: "json_schema", json_schema: { name: "answer", schema: answerSchema } },
+  });
+  const refused = toChatRequest(asked, "m", { ...ALL, answerFormat: false });
+  expect(refused).not.toHaveProperty("response_format");
+  expect(refused).toMatchObject({ messages: [{ content: words }] });
 });
 
 test("tool_choice none offers no tools", () => {

@@ -6,6 +6,7 @@
  * templates allow no other. Images of tool results follow the tool messages in a user message, since tool
  * messages are text only.
  */
+import { askForAnswer } from "./answer-format.ts";
 import { describeDocument, noteAttachments } from "./attachment-notes.ts";
 import type {
   ImageBlock,
@@ -35,6 +36,8 @@ export interface Abilities {
   sampling: boolean;
   /** `max_tokens`; newer hosted models want `max_completion_tokens`. */
   maxTokens: boolean;
+  /** `response_format` with a schema. */
+  answerFormat: boolean;
 }
 
 export function toChatRequest(
@@ -42,7 +45,7 @@ export function toChatRequest(
   model: string,
   abilities: Abilities,
 ): Record<string, unknown> {
-  const { temperature, topP, topK, stopSequences, toolChoice } = request;
+  const { temperature, topP, topK, stopSequences, toolChoice, answerSchema } = request;
   // Some servers ignore `tool_choice`, so "none" is said by offering no tools.
   const tools = toolChoice?.type === "none" ? [] : request.tools;
   return {
@@ -59,6 +62,13 @@ export function toChatRequest(
     }),
     ...(tools.length > 0 && toolChoice && toToolChoice(toolChoice)),
     ...(stopSequences.length > 0 && { stop: stopSequences }),
+    ...(abilities.answerFormat &&
+      answerSchema && {
+        response_format: {
+          type: "json_schema",
+          json_schema: { name: "answer", schema: answerSchema },
+        },
+      }),
     ...(abilities.sampling && temperature !== undefined && { temperature }),
     ...(abilities.sampling && topP !== undefined && { top_p: topP }),
     ...(abilities.sampling && topK !== undefined && { top_k: topK }),
@@ -70,7 +80,9 @@ function toChatMessages(
   { images }: Pick<Abilities, "images">,
 ): ChatMessage[] {
   const messages: ChatMessage[] = [];
-  const system = request.system.map(({ text }) => text).join("\n\n");
+  const system = [...request.system.map(({ text }) => text), askForAnswer(request)]
+    .filter((text) => text !== "")
+    .join("\n\n");
   if (system.trim() !== "") messages.push({ role: "system", content: system });
   const toolNames = new Map<string, string>();
   for (const message of noteAttachments(request, () => false)) {

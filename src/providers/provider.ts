@@ -108,6 +108,10 @@ export interface ModelRequest {
   /** The request's `thinking` object, passed through to a Messages upstream. */
   thinking?: Record<string, unknown>;
   metadata?: Record<string, unknown>;
+  /** A JSON Schema that the answer is to be valid against; absent means that any text will do. */
+  answerSchema?: Record<string, unknown>;
+  /** How much the model should do for its answer, for a Messages upstream. */
+  effort?: string;
   /** Files that user messages carried, oldest first. Document blocks of them stay in `messages` too. */
   attachments: Attachment[];
 }

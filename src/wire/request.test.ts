@@ -170,6 +170,14 @@ test("a deferred tool is shown to the model once it was found or called", async 
   expect(turn.serverTools).toContain("bash_code_execution");
 });
 
+test.each([
+  { output_config: { format: { type: "json_schema", schema: { type: "object" } } } },
+  { output_format: { type: "json_schema", schema: { type: "object" } } },
+])("the schema of an answer: %j", async (fields) => {
+  const { turn } = await parse({ ...MINIMAL, ...fields });
+  expect(turn.prompt.answerSchema).toEqual({ type: "object" });
+});
+
 test("-1 is what older clients send for a sampling parameter that is not set", async () => {
   const { turn } = await parse({ ...MINIMAL, top_p: -1, top_k: -1 });
   expect([turn.prompt.topP, turn.prompt.topK]).toEqual([undefined, undefined]);

@@ -94,6 +94,8 @@ export async function parseMessagesRequest(
         topK: body.top_k ?? undefined,
         thinking: body.thinking ?? undefined,
         metadata: body.metadata ?? undefined,
+        answerSchema: (body.output_config?.format ?? body.output_format)?.schema,
+        effort: body.output_config?.effort ?? undefined,
       },
       clientTools: tools.clientTools,
       codeTools: tools.codeTools,

@@ -158,6 +158,14 @@ const ToolChoice = z.looseObject({
   disable_parallel_tool_use: z.boolean().nullish(),
 });
 
+/** What an answer should look like. `output_config` has it now, `output_format` had it in a beta. */
+const AnswerFormat = z.looseObject({ type: z.literal("json_schema"), schema: jsonObject });
+
+const OutputConfig = z.looseObject({
+  format: AnswerFormat.nullish(),
+  effort: z.string().max(64).nullish(),
+});
+
 const Container = z.looseObject({
   id: z.string().min(1).nullish(),
   skills: z.array(z.unknown()).nullish(),
@@ -179,6 +187,8 @@ export const RequestBody = z.looseObject({
   top_k: z.union([z.int().min(0), UNSET]).nullish(),
   thinking: jsonObject.nullish(),
   metadata: jsonObject.nullish(),
+  output_config: OutputConfig.nullish(),
+  output_format: AnswerFormat.nullish(),
   stream: z.boolean().nullish(),
   container: z.union([z.string().min(1), Container]).nullish(),
   mcp_servers: z.array(z.unknown()).nullish(),

@@ -7,6 +7,7 @@
  * programs printed, and the look into attachments, is shortened, with a line that says so.
  */
 import { GatewayError } from "../../errors.ts";
+import { askForAnswer } from "../answer-format.ts";
 import type { Attachment, ModelRequest } from "../provider.ts";
 import type { TextMessage, TextModel } from "../text-model.ts";
 import type { Exchange, Step } from "./conversation.ts";
@@ -35,7 +36,9 @@ export async function buildPrompt(
   tail: Tail,
   reserveTokens: number,
 ): Promise<Prompt> {
-  const system = [SYSTEM, ...request.system.map((block) => block.text)].join("\n\n");
+  const system = [SYSTEM, ...request.system.map((block) => block.text), askForAnswer(request)]
+    .filter((text) => text !== "")
+    .join("\n\n");
   const latest = exchanges.at(-1)!;
   const blocks = exchanges.slice(0, -1).map(toMessages);
   for (let omitted = 0; omitted <= blocks.length; omitted += 1) {
