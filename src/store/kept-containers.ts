@@ -4,6 +4,9 @@
  * The bytes lie in `kept/<container>/`, each under the hash of its path: what code calls its files is only ever
  * a value in the database, never a path of this machine. A file is replaced by renaming, so that a server that
  * is killed leaves the old bytes or the new ones. `stamp` is whatever tells one state of a file from another.
+ *
+ * Each look at the server's health counts the containers, so their records, a few hundred bytes each, are in memory as
+ * well. The data folder has one server, and all changes of a record pass here.
  */
 import { createHash } from "node:crypto";
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
@@ -25,8 +28,9 @@ export interface KeptContainers {
   add(id: string, createdAt: number): void;
   touch(id: string, usedAt: number): void;
   setIncomplete(id: string, incomplete: boolean): void;
-  find(id: string): ContainerRecord | undefined;
-  list(): ContainerRecord[];
+  find(id: string): Readonly<ContainerRecord> | undefined;
+  /** Oldest first. */
+  list(): Readonly<ContainerRecord>[];
   /** Path and stamp of each file that is kept. */
   files(id: string): Map<string, string>;
   /** Throws `storage_full` beyond the bound on all kept files together. */
@@ -51,14 +55,11 @@ export function openKeptContainers(
   dataFolder: string,
   bytesMax: number,
 ): KeptContainers {
-  const COLUMNS = "id, created_at, used_at, incomplete";
   const insert = database.prepare(
     "INSERT INTO containers (id, created_at, used_at) VALUES (?, ?, ?)",
   );
   const setUsed = database.prepare("UPDATE containers SET used_at = ? WHERE id = ?");
   const setIncomplete = database.prepare("UPDATE containers SET incomplete = ? WHERE id = ?");
-  const selectOne = database.prepare(`SELECT ${COLUMNS} FROM containers WHERE id = ?`);
-  const selectAll = database.prepare(`SELECT ${COLUMNS} FROM containers ORDER BY created_at`);
   const remove = database.prepare("DELETE FROM containers WHERE id = ?");
   const selectFiles = database.prepare(
     "SELECT path, stamp FROM container_files WHERE container = ?",
@@ -75,15 +76,29 @@ export function openKeptContainers(
     "DELETE FROM container_files WHERE container = ? AND path = ?",
   );
 
+  const rows = database
+    .prepare("SELECT id, created_at, used_at, incomplete FROM containers ORDER BY created_at")
+    .all() as unknown as Row[];
+  const records = new Map(rows.map((row) => [row.id, toRecord(row)]));
+
   return {
-    add: (id, createdAt) => void insert.run(id, createdAt, createdAt),
-    touch: (id, usedAt) => void setUsed.run(usedAt, id),
-    setIncomplete: (id, incomplete) => void setIncomplete.run(Number(incomplete), id),
-    find(id) {
-      const row = selectOne.get(id) as Row | undefined;
-      return row === undefined ? undefined : toRecord(row);
+    add(id, createdAt) {
+      insert.run(id, createdAt, createdAt);
+      records.set(id, { id, createdAt, usedAt: createdAt, incomplete: false });
     },
-    list: () => (selectAll.all() as unknown as Row[]).map(toRecord),
+    touch(id, usedAt) {
+      setUsed.run(usedAt, id);
+      const record = records.get(id);
+      if (record !== undefined) record.usedAt = usedAt;
+    },
+    setIncomplete(id, incomplete) {
+      const record = records.get(id);
+      if (record === undefined || record.incomplete === incomplete) return;
+      setIncomplete.run(Number(incomplete), id);
+      record.incomplete = incomplete;
+    },
+    find: (id) => records.get(id),
+    list: () => [...records.values()],
     files(id) {
       const rows = selectFiles.all(id) as { path: string; stamp: string }[];
       return new Map(rows.map(({ path, stamp }) => [path, stamp]));
@@ -100,8 +115,7 @@ export function openKeptContainers(
         upsertFile.run(id, path, stamp, bytes.length);
       } catch (error) {
         // The container was deleted meanwhile, and nobody would ever remove this file.
-        if (selectOne.get(id) === undefined)
-          await rm(folderOf(id), { recursive: true, force: true });
+        if (!records.has(id)) await rm(folderOf(id), { recursive: true, force: true });
         throw error;
       }
     },
@@ -117,7 +131,9 @@ export function openKeptContainers(
       await rm(placeOf(id, path), { force: true });
     },
     async remove(id) {
-      if (remove.run(id).changes === 0) return;
+      if (!records.has(id)) return;
+      remove.run(id);
+      records.delete(id);
       await rm(folderOf(id), { recursive: true, force: true });
     },
   };
