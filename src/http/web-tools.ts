@@ -5,12 +5,14 @@ import type { DocumentReader } from "../search/document-reader.ts";
 import type { PageFetcher } from "../search/fetch-page.ts";
 import type { Search } from "../search/search.ts";
 import type { LocalDocuments } from "../search/select.ts";
+import { createKnownUrls, type KnownUrls } from "../search/known-urls.ts";
 import type { Sources } from "../search/sources.ts";
 import type { Tool } from "../tools/tool.ts";
 import { createWebFetchTool } from "../tools/web-fetch.ts";
 import { createWebSearchTool } from "../tools/web-search.ts";
 import type { WebTools } from "../wire/web-tools.ts";
 import { collectUrls } from "../wire/known-urls.ts";
+import { EVERY_SOURCE } from "../wire/url-sources.ts";
 
 /** What is there once for all requests. */
 export interface WebServices {
@@ -34,10 +36,13 @@ export interface WebToolsRequest {
 export function createWebTools(request: WebToolsRequest): Tool[] {
   const { web, sources, turn, services, config, onFailure } = request;
   const hasCode = turn.serverTools.some((name) => !name.startsWith("web_"));
-  const urls = collectUrls(turn.prompt);
+  const from = web.fetch?.urlSources ?? EVERY_SOURCE;
+  const urls = collectUrls(turn.prompt, from);
+  const urlsFrom = (tool: string): KnownUrls => (from.serverTool(tool) ? urls : createKnownUrls());
   // What code had found in earlier answers stands in none of the model's messages.
+  const found = urlsFrom("web_search");
   for (let number = 1; number <= sources.size; number += 1)
-    urls.add(sources.get(number)?.url ?? "");
+    found.add(sources.get(number)?.url ?? "");
   const tools: Tool[] = [];
   if (web.search !== null)
     tools.push(
@@ -45,7 +50,7 @@ export function createWebTools(request: WebToolsRequest): Tool[] {
         ...web.search,
         search: services.search,
         sources,
-        urls,
+        found,
         hasCode,
         onFailure,
       }),
@@ -58,6 +63,7 @@ export function createWebTools(request: WebToolsRequest): Tool[] {
         reader: services.reader,
         documents: services.documents,
         urls,
+        found: urlsFrom("web_fetch"),
         hasCode,
         characters: config.fetchCharacters,
         onFailure,

@@ -23,8 +23,10 @@ export interface WebFetchOptions {
   fetcher: PageFetcher;
   reader: DocumentReader;
   documents: LocalDocuments;
-  /** Addresses of the conversation; what a page links to is added. */
+  /** Addresses that may be opened. */
   urls: KnownUrls;
+  /** Where the addresses go that a page links to. */
+  found: KnownUrls;
   maxUses: number | null;
   scope: { allowedDomains: readonly string[]; blockedDomains: readonly string[] };
   maxContentTokens: number | null;
@@ -87,7 +89,7 @@ async function open(
   try {
     checkUrl(url, options);
     const { url: opened, page } = await read(url, context.signal, options);
-    options.urls.addFrom(page.text);
+    options.found.addFrom(page.text);
     const text = shorten(page.text, options);
     const fetched = { url: opened, title: page.title, text, retrievedAt: new Date() };
     const words =

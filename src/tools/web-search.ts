@@ -16,8 +16,8 @@ import type { Tool, ToolContext, ToolEvent } from "./tool.ts";
 export interface WebSearchOptions {
   search: Search;
   sources: Sources;
-  /** What was found may be fetched. */
-  urls: KnownUrls;
+  /** Where the addresses go that were found. */
+  found: KnownUrls;
   /** Null: as many as the turn allows. */
   maxUses: number | null;
   scope: Omit<SearchQuery, "text">;
@@ -74,7 +74,7 @@ async function search(
   try {
     const results = await options.search.run({ text, ...options.scope }, context.signal);
     const words = toSearchText(results, options.sources);
-    options.urls.addFrom(words);
+    options.found.addFrom(words);
     return {
       type: "result",
       content: [

@@ -69,6 +69,7 @@ export function parseTools(
   };
   const onlyForCode = new Set<string>();
   const names = new Set<string>();
+  const allNames = new Set(tools.map(({ name }) => name));
   for (const [index, tool] of tools.entries()) {
     if (names.has(tool.name))
       throw new GatewayError("invalid_request", "tools: Tool names must be unique.");
@@ -82,7 +83,7 @@ export function parseTools(
       if (callers.code) declared.codeTools.push(clientTool);
       continue;
     }
-    const webTool = addWebTool(tool, path, declared.web);
+    const webTool = addWebTool(tool, path, declared.web, allNames);
     if (webTool !== null) {
       declared.serverTools.push(webTool);
       Object.assign(declared.serverToolMark, cacheControl(tool));

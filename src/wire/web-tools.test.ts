@@ -134,6 +134,21 @@ test.each<[string, unknown[], string]>([
     "tools.0.allowed_callers: Input should be 'direct' or 'code_execution_20260120'. Write one of them or both, or leave allowed_callers out",
   ],
   [
+    "a source of addresses that is no tool of the request",
+    [
+      {
+        ...FETCH,
+        url_sources: {
+          server_tool_results: {
+            type: "only",
+            tools: [{ type: "tool_reference", name: "search" }],
+          },
+        },
+      },
+    ],
+    'tools.0.url_sources.server_tool_results: "search" is not among the tools of this request. Name tools that are, or write {"type": "all"} or {"type": "none"}.',
+  ],
+  [
     "only code, without code",
     [{ ...SEARCH, allowed_callers: FROM_CODE }],
     'tools: "web_search" may only be called by code, but no code execution tool that can call it was provided. Add {"type": "code_execution_20260120", "name": "code_execution"}.',

@@ -11,6 +11,13 @@ import { findDomainProblem } from "../search/domains.ts";
 import type { SearchQuery } from "../search/engine.ts";
 import { readAllowedCallers, type AllowedCallers } from "./programmatic-calling.ts";
 import type { WireTool } from "./schema.ts";
+import {
+  EVERY_SOURCE,
+  UrlSourcesBody,
+  requireDeclared,
+  toUrlSources,
+  type UrlSources,
+} from "./url-sources.ts";
 import { validate } from "./validation.ts";
 
 /** Who may call the tool, and what of the calls that code makes the client is shown. */
@@ -29,6 +36,7 @@ export interface WebFetchDeclaration extends Calling {
   maxUses: number | null;
   scope: Pick<SearchQuery, "allowedDomains" | "blockedDomains">;
   maxContentTokens: number | null;
+  urlSources: UrlSources;
 }
 
 export interface WebTools {
@@ -63,12 +71,18 @@ const Parameters = z.looseObject({
   response_inclusion: z.enum(["full", "excluded"]).nullish(),
   max_content_tokens: z.int().min(1).nullish(),
   use_cache: z.boolean().nullish(),
+  url_sources: UrlSourcesBody.nullish(),
 });
 
 type Parameters = z.infer<typeof Parameters>;
 
 /** The name of the web tool when the type is one, else null. Adds what it declares to `web`. */
-export function addWebTool(tool: WireTool, path: string, web: WebTools): string | null {
+export function addWebTool(
+  tool: WireTool,
+  path: string,
+  web: WebTools,
+  declared: ReadonlySet<string>,
+): string | null {
   const [, kind, version] = /^(web_search|web_fetch)_(\d{8})$/.exec(tool.type ?? "") ?? [];
   if (kind === undefined || version === undefined) return null;
   const versions = kind === "web_search" ? SEARCH_VERSIONS : FETCH_VERSIONS;
@@ -100,7 +114,10 @@ export function addWebTool(tool: WireTool, path: string, web: WebTools): string 
     web.search = { maxUses, scope: { ...scope, location }, ...calling };
   } else {
     const maxContentTokens = parameters.max_content_tokens ?? null;
-    web.fetch = { maxUses, scope, maxContentTokens, ...calling };
+    const { url_sources } = parameters;
+    if (url_sources) requireDeclared(url_sources, declared, path);
+    const urlSources = url_sources ? toUrlSources(url_sources) : EVERY_SOURCE;
+    web.fetch = { maxUses, scope, maxContentTokens, urlSources, ...calling };
   }
   return kind;
 }

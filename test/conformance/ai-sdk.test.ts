@@ -345,6 +345,53 @@ print(await asyncio.gather(*[get_weather({"city": city}) for city in ["Paris", "
       expect(JSON.stringify(director.asked[0]?.messages)).toContain("evergreen trees");
     });
 
+    test.each([
+      ["generateText", false],
+      ["streamText", true],
+    ])("%s: web search called by code, and a second turn", async (_kind, streams) => {
+      const anthropic = connect();
+      const ask = { role: "user" as const, content: "What are pines and oaks?" };
+      const call = (messages: ai7.ModelMessage[]) => {
+        const options = {
+          model: anthropic(MODEL),
+          maxRetries: 0,
+          tools: {
+            web_search: anthropic.tools.webSearch_20260209({ maxUses: 2 }),
+            code_execution: anthropic.tools.codeExecution_20260120(),
+          },
+          messages,
+        };
+        return streams ? ai.streamText(options) : ai.generateText(options);
+      };
+      const code = `import asyncio, json
+found = await asyncio.gather(web_search({"query": "pines"}), web_search({"query": "oaks"}))
+print(*[result["title"] for page in found for result in json.loads(page)])`;
+      director.play([
+        [calls("code_execution", { code }, { chunk: 5 })],
+        [says("Trees, both of them [1].")],
+      ]);
+      const first = await call([ask]);
+      if ("consumeStream" in first) await first.consumeStream();
+      const results = await first.toolResults;
+      expect(results.map(({ toolName }) => toolName).toSorted()).toEqual([
+        "code_execution",
+        "web_search",
+        "web_search",
+      ]);
+      expect(JSON.stringify(results)).toContain("Pines Oaks Pines Oaks");
+      const uses = await first.toolCalls;
+      for (const use of uses) expect(use).not.toHaveProperty("invalid");
+      expect(uses).toHaveLength(3);
+      expect((await first.sources).map((source) => "url" in source && source.url)).toContain(
+        "https://example.org/pines",
+      );
+      director.play([[says("As I said.")]]);
+      const { messages } = await first.response;
+      const second = await call([ask, ...messages, { role: "user", content: "Sure?" }]);
+      expect(await second.text).toContain("As I said.");
+      expect(JSON.stringify(director.asked[0]?.messages)).toContain("Pines Oaks Pines Oaks");
+    });
+
     test("errors have their status, their type and the server's sentence", async () => {
       const anthropic = connect();
       const model = anthropic(MODEL);

@@ -127,6 +127,11 @@ const FAULTS: [fault: string, found: string, spoil: (text: string, request: stri
       request.includes('"container":"') ? text.replaceAll('"stdout":"42', '"stdout":"') : text,
   ],
   [
+    "a search of the code's without its caller",
+    "web/from-code",
+    (text) => text.replaceAll(/,"caller":\{"type":"code_execution_20260120"[^{}]*\}/g, ""),
+  ],
+  [
     "an error without its envelope",
     "errors/no-model",
     (text) => text.replace('"type":"error",', ""),

@@ -162,6 +162,27 @@ except Exception as error:
   expect(pages.asked.length).toBe(before);
 });
 
+test("url_sources keeps what a search has found from being opened", async () => {
+  const url = `${pages.url}/secret`;
+  answer = asSearxng([{ url, title: "Found", text: "A page." }]);
+  const urlSources = { server_tool_results: { type: "none" } };
+  for (const [url_sources, expected] of [
+    [urlSources, failed("url_not_in_prior_context")],
+    [null, { type: "web_fetch_result" }],
+  ] as const) {
+    director.play([
+      [calls("web_search", { query: "a page" })],
+      [calls("web_fetch", { url })],
+      [says("So.")],
+    ]);
+    const { message } = await askMessages(server.url, {
+      tools: [SEARCH, { ...FETCH, url_sources }],
+      messages: [{ role: "user", content: "Look." }],
+    });
+    expect((message.content[3] as unknown as { content: unknown }).content).toMatchObject(expected);
+  }
+});
+
 test.each<[string, Answer, string]>([
   ["is slow", () => {}, "unavailable"],
   ["hangs up", (_, response) => void response.destroy(), "unavailable"],

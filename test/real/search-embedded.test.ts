@@ -53,26 +53,48 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-test("it searches, charts what was found, and names the source", async () => {
+test("the documents are indexed", () => {
   expect(exitCode).toBe(0);
   expect(printed).toContain("3 read, 0 unchanged, 0 removed");
-  const client = new Anthropic({ apiKey: "any", baseURL: server.url, maxRetries: 0 });
-  const message = await client.messages
-    .stream({
-      model: "any",
-      max_tokens: 4096,
-      tools: [
-        { type: "code_execution_20250522", name: "code_execution" },
-        { type: "web_search_20250305", name: "web_search" },
-      ] as Anthropic.Messages.ToolUnion[],
-      messages: [{ role: "user", content: QUESTION }],
-    })
-    .finalMessage();
+});
+
+const OLD = [
+  { type: "code_execution_20250522", name: "code_execution" },
+  { type: "web_search_20250305", name: "web_search" },
+];
+/** For code only; a model that writes no calls into its code searches itself all the same. */
+const NEW = [{ type: "web_search_20260209", name: "web_search" }];
+
+test.each([
+  { name: "the tutorial's rendering, streamed", tools: OLD, headers: {}, stream: true },
+  {
+    name: "the hosted rendering",
+    tools: OLD,
+    headers: { "anthropic-beta": "code-execution-2025-05-22" },
+    stream: false,
+  },
+  { name: "a search that is meant for code", tools: NEW, headers: {}, stream: true },
+])("it searches, charts what was found, and names the source: $name", async (one) => {
+  const client = new Anthropic({
+    apiKey: "any",
+    baseURL: server.url,
+    maxRetries: 0,
+    defaultHeaders: one.headers,
+  });
+  const body = {
+    model: "any",
+    max_tokens: 4096,
+    tools: one.tools as Anthropic.Messages.ToolUnion[],
+    messages: [{ role: "user" as const, content: QUESTION }],
+  };
+  const message = one.stream
+    ? await client.messages.stream(body).finalMessage()
+    : await client.messages.create(body);
   const blocks = message.content as unknown as {
     type: string;
     name?: string;
     input?: { query?: string; code?: string };
-    content?: { title: string }[];
+    content?: { title: string }[] & { content?: { file_id: string }[] };
     output?: { type: string };
     text?: string;
     citations?: { url: string }[];
@@ -85,7 +107,11 @@ test("it searches, charts what was found, and names the source", async () => {
   expect(blocks[1]?.content?.[0]?.title).toBe("Stock prices of large tech companies");
   const program = blocks.find(({ name }) => name === "code_execution")?.input?.code ?? "";
   expect(program).toContain("417.16");
-  expect(blocks.some(({ output }) => output?.type === "image")).toBe(true);
+  // The chart: its bytes in the tutorial's rendering, its id in the hosted one.
+  const hasChart = blocks.some(
+    ({ output, content }) => output?.type === "image" || content?.content?.[0]?.file_id,
+  );
+  expect(hasChart).toBe(true);
   const cited = blocks.filter(({ citations }) => citations !== undefined);
   expect(cited.at(-1)?.citations?.[0]?.url).toMatch(
     /^https:\/\/local\.curta\.invalid\/.+\/markets\/tech-stocks\.md$/,

@@ -9,6 +9,8 @@ const group = "web";
 
 const SEARCH = { type: "web_search_20250305", name: "web_search" };
 const FETCH = { type: "web_fetch_20250910", name: "web_fetch" };
+/** A function of the code, where nothing else is said. */
+const SEARCH_FROM_CODE = { type: "web_search_20260209", name: "web_search" };
 const FETCH_BETA = "web-fetch-2025-09-10";
 const search = (query: string): Step => ({ tool: "web_search", input: { query } });
 
@@ -38,6 +40,40 @@ async function find(
 
 function searchResultsOf(message: Message): ResultBlock[] {
   return message.content.filter((block) => block.type === "web_search_tool_result");
+}
+
+/** A program that searches; what it prints may come encrypted, so only the blocks around it are looked at. */
+async function findFromCode(
+  context: Context,
+  stream = false,
+): Promise<{ message: Message; question: string }> {
+  await requireTool(context, SEARCH_FROM_CODE);
+  const code = 'print(len(await web_search({"query": "pine trees"})) > 0)';
+  const question = instruct([{ tool: "code_execution", input: { code } }]);
+  const body = { tools: [SEARCH_FROM_CODE], messages: [{ role: "user", content: question }] };
+  const message = stream
+    ? (await context.target.stream(body)).message
+    : await context.target.message(body);
+  if (usesOf(message)[0]?.name !== "code_execution") throw new Skip("the model ran no code");
+  return { message, question };
+}
+
+function checkFromCode(message: Message): void {
+  const [code, call] = usesOf(message);
+  expectEqual(call?.name, "web_search", "The name of the call");
+  expectEqual(call?.input, { query: "pine trees" }, "The input");
+  const caller = { type: "code_execution_20260120", tool_id: code?.id };
+  expectEqual(call?.caller, caller, "The caller of the call");
+  const [result] = searchResultsOf(message);
+  check(result !== undefined, "The search has no result block.");
+  expectEqual(result.tool_use_id, call?.id, "tool_use_id");
+  expectEqual((result as { caller?: unknown }).caller, caller, "The caller of the result");
+  const types = message.content.map(({ type }) => type);
+  check(
+    types.indexOf("web_search_tool_result") < types.indexOf("code_execution_tool_result"),
+    "The code's result is not behind what it has found.",
+  );
+  check(Boolean(message.container?.id), "There is no container.");
 }
 
 export const webCases: readonly Case[] = [
@@ -125,6 +161,43 @@ export const webCases: readonly Case[] = [
         messages: [{ role: "user", content: instruct([]) }],
       });
       expectEqual(status, 400, "The status");
+    },
+  },
+  {
+    name: "web/from-code",
+    group,
+    title:
+      "code calls web_search_20260209: the call and its result have their caller, before the code's result",
+    async run(context) {
+      const { message } = await findFromCode(context);
+      checkFromCode(message);
+    },
+  },
+  {
+    name: "web/from-code-streamed",
+    group,
+    title: "the same, streamed: the call is whole in its start",
+    async run(context) {
+      const { message } = await findFromCode(context, true);
+      checkFromCode(message);
+    },
+  },
+  {
+    name: "web/from-code-taken-back",
+    group,
+    title: "an answer in which code has searched goes back whole",
+    async run(context) {
+      const { message, question } = await findFromCode(context);
+      const next = await context.target.message({
+        tools: [SEARCH_FROM_CODE],
+        messages: [
+          { role: "user", content: question },
+          { role: "assistant", content: message.content },
+          { role: "user", content: instruct([]) },
+        ],
+        container: message.container?.id,
+      });
+      expectEqual(next.stop_reason, "end_turn", "stop_reason");
     },
   },
   {
