@@ -1,8 +1,16 @@
 /** Containers over a pool of stand-ins, with a clock that the test moves. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
 import { afterEach, expect, test } from "vitest";
 
 import { loadConfig } from "../config.ts";
+import { openDatabase } from "../store/database.ts";
+import { openJournal } from "../store/journal.ts";
+import { openKeptContainers } from "../store/kept-containers.ts";
 import { createContainers } from "./containers.ts";
+import type { KeptStores } from "./keeping.ts";
 import type { Sandbox } from "./pool.ts";
 import type { Containers, ExecuteOptions, ExecutionEvent, FunctionAnswer } from "./sandbox.ts";
 
@@ -25,14 +33,17 @@ let containers: Containers | undefined;
 afterEach(() => containers?.close());
 
 /** Code that asks once when it has functions, and notes how it ended. */
-function setup() {
+function setup(kept: KeptStores | null = null) {
   const ended: string[] = [];
   const clock = { now: 0 };
   const session = {
     ready: Promise.resolve(),
     alive: true,
+    cells: { last: 0, base: 0, standing: 0 },
     async *run({ functions }: { functions?: unknown }): AsyncGenerator<ExecutionEvent, void> {
       let end = "stopped";
+      const number = (session.cells.last += 1);
+      session.cells.base = session.cells.standing;
       try {
         const asked = Promise.withResolvers<FunctionAnswer>();
         if (functions !== undefined) {
@@ -43,6 +54,7 @@ function setup() {
         yield DONE;
       } finally {
         ended.push(end);
+        session.cells.standing = number;
       }
     },
     park() {},
@@ -56,7 +68,7 @@ function setup() {
     close: async () => {},
   };
   const config = loadConfig({ env: {}, flags: { data: "/nonexistent" } });
-  const made = createContainers(pool as never, config, {} as never, null, () => clock.now);
+  const made = createContainers(pool as never, config, {} as never, kept, () => clock.now);
   containers = made;
   return { containers: made, clock, ended };
 }
@@ -113,4 +125,29 @@ test("and does not keep its container alive", async () => {
   await waiting.next();
   clock.now += 61 * MINUTE;
   await expect(containers.get(container.id)).rejects.toThrow(/has expired/);
+});
+
+test("code that has called somebody outside is in the journal by its place alone, also when it made way", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "curta-containers-"));
+  const database = openDatabase(folder);
+  const journal = openJournal(database, { cells: 9, bytes: 1000, totalBytes: 1000 });
+  const { containers } = setup({
+    containers: openKeptContainers(database, folder, 1000),
+    journal,
+  });
+  const container = await containers.create();
+  for await (const event of container.execute({ ...CODE, code: "one", functions }, signal))
+    if (event.type === "calls")
+      for (const call of event.calls) call.answer({ outcome: "result", text: "yes" });
+  const waiting = container.execute({ ...CODE, code: "two", functions }, signal);
+  await waiting[Symbol.asyncIterator]().next();
+  for await (const event of container.execute({ ...CODE, code: "three" }, signal)) void event;
+  await containers.close();
+  expect(journal.chain(container.id).map(({ code, missing }) => [code, missing])).toEqual([
+    ["", "calls"],
+    ["", "calls"],
+    ["three", null],
+  ]);
+  database.close();
+  rmSync(folder, { recursive: true });
 });

@@ -43,7 +43,7 @@ export interface Journal {
 
 const FRESH: JournalSpot = { position: 0, ordinal: 0 };
 /** Cells that the disk does not take are dropped beyond these, the oldest first. */
-const PENDING_MAX = 64;
+const PENDING_MAX = 256;
 const PENDING_BYTES_MAX = 2 << 20;
 
 export function createJournal(store: JournalStore, container: string): Journal {
