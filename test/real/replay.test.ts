@@ -1,12 +1,11 @@
 /** An interpreter that had to be started anew is rebuilt from the journal of its cells, where somebody asks for it. */
-import { readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
-import { startServeProcess, type ServeProcess } from "../fixtures/serve-process.ts";
+import { killSandbox, startServeProcess, type ServeProcess } from "../fixtures/serve-process.ts";
 import { createContainer, send, type TestContainer } from "./direct-client.ts";
 
 let data: string;
@@ -76,7 +75,7 @@ async function kept(container: TestContainer, files: string[]): Promise<void> {
     .poll(
       () =>
         select(
-          "SELECT path, size_bytes FROM container_files WHERE container = ?",
+          "SELECT path || ' ' || substr(stamp, 1, instr(stamp, ' ') - 1) FROM container_files WHERE container = ?",
           container,
         ).concat(
           select("SELECT 'unfinished' FROM containers WHERE id = ? AND incomplete", container),
@@ -256,10 +255,7 @@ test("variables that are lost within a sandbox, and those of a sandbox that died
   expect(rebuilt.notice).toMatch(/1 call was run again/);
 
   await written(container, 2);
-  const bubblewrap = server
-    .family()
-    .find((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("bwrap"));
-  process.kill(bubblewrap!, "SIGKILL");
+  await killSandbox(server);
   let answer = await execute(container.id, "print(x)", true);
   // It was sent into the sandbox that was just ending.
   if (answer.status === "killed") answer = await execute(container.id, "print(x)", true);

@@ -1,11 +1,10 @@
 /** Containers outlive what runs them: the server, killed or ended, and the sandbox's first process. */
 import { mkdtemp, readdir, rm } from "node:fs/promises";
-import { readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
-import { startServeProcess, type ServeProcess } from "../fixtures/serve-process.ts";
+import { killSandbox, startServeProcess, type ServeProcess } from "../fixtures/serve-process.ts";
 import { createContainer, send, type TestContainer } from "./direct-client.ts";
 
 let data: string;
@@ -85,8 +84,10 @@ test("after kill -9 of the server a container is found again with its files, and
   await expect.poll(() => readdir(join(data, "kept"))).not.toContain(container.id);
 });
 
-test("a server that is ended keeps what the last call wrote", async () => {
+test("a server that is ended keeps what the last call wrote, and tells of what cannot be named", async () => {
   const container = await prepared();
+  const nameless = await createContainer(server as never);
+  await nameless.print("open('line\\nbreak', 'w').close()\nopen('fine', 'w').close()");
   server.kill("SIGTERM");
   await server.ended;
   await start();
@@ -96,16 +97,16 @@ test("a server that is ended keeps what the last call wrote", async () => {
     `/v1/containers/${container.id}/files/deep/er/ü.txt`,
   );
   expect(await files.text()).toBe("kept");
-  expect((await execute(container.id, LOOK)).notice).toMatch(/files of \/workspace are back/);
+  expect((await execute(container.id, LOOK)).notice).toMatch(/files of \/workspace are back\.$/);
+  const told = await execute(nameless.id, "import os\nprint(os.listdir())");
+  expect(told.stdout).toBe("['fine']\n");
+  expect(told.notice).toMatch(/Some could not be kept; check with os\.listdir/);
 });
 
 test("when the zygote dies, containers come back with their files and new ones are made", async () => {
   const container = await prepared();
   await isKept(container.id, 2);
-  const bubblewrap = server
-    .family()
-    .find((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("bwrap"));
-  process.kill(bubblewrap!, "SIGKILL");
+  await killSandbox(server);
   let answer = await execute(container.id, LOOK);
   if (answer.status === "killed") {
     // It was sent into the sandbox that was just ending.
