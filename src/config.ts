@@ -179,7 +179,7 @@ const SETTINGS = {
   keptFilesMb: {
     schema: atLeastZero,
     fallback: 10240,
-    why: "Files of all containers on disk, from which a container comes back after a restart. 0: none.",
+    why: "Files of all containers on disk, from which a container comes back after a restart; each counts as 4 KiB at least. 0: none.",
   },
   replay: {
     schema: z.enum(["no", "yes"]),

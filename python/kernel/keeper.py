@@ -245,7 +245,8 @@ class Keeper:
             entries, data = workspace.look(header["path"], header["max"])
             return {"entries": entries}, data
         elif operation == "list":
-            return {"files": workspace.list_files()}, b""
+            files, nameless, whole = workspace.list_files()
+            return {"files": files, "nameless": nameless, "whole": whole}, b""
         elif operation == "collect":
             files, data = workspace.collect(header["folder"], header["count"], header["max"], header["total"])
             return {"files": files}, data

@@ -157,12 +157,16 @@ def read(path: str, limit: int) -> bytes:
         os.close(root)
 
 
-def list_files() -> list[list[Any]]:
-    """Return [path, size, modified in ms, changed in µs] of the workspace's regular files, sorted by path."""
+def list_files() -> tuple[list[list[Any]], int, bool]:
+    """Return [path, size, modified in ms, changed in µs] of the workspace's regular files, sorted by path.
+
+    Also the number of files and folders that have no path to be named by, and whether the list is whole but for them.
+    """
     found: list[list[Any]] = []
-    listed_bytes = 0
+    listed_bytes = nameless = 0
     for folder, folders, files, descriptor in os.fwalk(WORKSPACE, follow_symlinks=False):
-        if folder.count("/") > DEPTH_MAX:
+        if folder.count("/") - WORKSPACE.count("/") >= DEPTH_MAX - 1:
+            nameless += len(folders)
             folders.clear()
         for name in files:
             try:
@@ -170,13 +174,17 @@ def list_files() -> list[list[Any]]:
             except OSError:
                 continue
             path = os.path.join(folder, name)[len(WORKSPACE) + 1 :]
-            if stat.S_ISREG(status.st_mode) and is_text(path):
+            if not stat.S_ISREG(status.st_mode):
+                continue
+            if is_text(path) and len(os.fsencode(path)) <= PATH_BYTES_MAX:
                 found.append([path, status.st_size, int(status.st_mtime * 1000), status.st_ctime_ns // 1000])
                 # As JSON: at most six bytes a character, and the numbers.
                 listed_bytes += 6 * len(path) + 70
+            else:
+                nameless += 1
             if len(found) > LISTED_MAX or listed_bytes > LISTED_BYTES_MAX:
-                return sorted(found[:LISTED_MAX])
-    return sorted(found)
+                return sorted(found[:LISTED_MAX]), nameless, False
+    return sorted(found), nameless, True
 
 
 def collect(folder: str, count_max: int, bytes_max: int, total_max: int) -> tuple[list[list[Any]], bytes]:

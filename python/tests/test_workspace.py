@@ -74,7 +74,7 @@ class Workspace(unittest.TestCase):
         workspace.write("a/b/ü 名.csv", b"1,2")
         workspace.write("a/b/ü 名.csv", b"3")
         self.assertEqual(workspace.read("a/b/ü 名.csv", 10), b"3")
-        self.assertEqual([row[:2] for row in workspace.list_files()], [["a/b/ü 名.csv", 1]])
+        self.assertEqual([row[:2] for row in workspace.list_files()[0]], [["a/b/ü 名.csv", 1]])
         with self.assertRaises(workspace.Refused) as caught:
             workspace.read("a/b/ü 名.csv", 0)
         self.assertEqual(caught.exception.code, "too_large")
@@ -96,9 +96,21 @@ class Workspace(unittest.TestCase):
     def test_a_listing_is_bounded_in_bytes(self) -> None:
         for number in range(2000):
             open(f"{self.root}/{'n' * 240}{number}", "w").close()
-        rows = workspace.list_files()
+        rows, nameless, whole = workspace.list_files()
+        self.assertEqual((nameless, whole), (0, False))
         self.assertLess(sum(6 * len(row[0]) for row in rows), workspace.LISTED_BYTES_MAX + 2000)
         self.assertGreater(len(rows), 500)
+
+    def test_what_has_no_path_is_counted(self) -> None:
+        deep = "/".join("d" * 31)
+        os.makedirs(f"{self.root}/{deep}/below")
+        for name in ("fine", "line\nbreak", "\udc80", f"{deep}/last", f"{deep}/below/one"):
+            open(f"{self.root}/{name}", "w").close()
+        os.mkfifo(self.root + "/pipe")
+        rows, nameless, whole = workspace.list_files()
+        self.assertEqual([row[0] for row in rows], [f"{deep}/last", "fine"])
+        self.assertEqual((nameless, whole), (3, True))
+        self.assertEqual(workspace.read(f"{deep}/last", 10), b"")
 
     def test_outputs_are_bounded_alone_and_together(self) -> None:
         for number in range(5):

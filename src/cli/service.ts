@@ -61,7 +61,11 @@ export async function startService(
     config.keptFilesMb === 0
       ? null
       : {
-          containers: openKeptContainers(database, config.data, config.keptFilesMb * 1024 * 1024),
+          containers: await openKeptContainers(
+            database,
+            config.data,
+            config.keptFilesMb * 1024 * 1024,
+          ),
           journal:
             config.replayCells === 0
               ? null

@@ -132,7 +132,7 @@ test("code that has called somebody outside is in the journal by its place alone
   const database = openDatabase(folder);
   const journal = openJournal(database, { cells: 9, bytes: 1000, totalBytes: 1000 });
   const { containers } = setup({
-    containers: openKeptContainers(database, folder, 1000),
+    containers: await openKeptContainers(database, folder, 1000),
     journal,
   });
   const container = await containers.create();

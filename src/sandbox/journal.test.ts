@@ -11,7 +11,7 @@ import { createJournal } from "./journal.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "curta-journal-"));
 const database = openDatabase(folder);
-const containers = openKeptContainers(database, folder, 1 << 20);
+const containers = await openKeptContainers(database, folder, 1 << 20);
 
 afterAll(() => {
   database.close();

@@ -11,10 +11,6 @@ import type { Sandbox } from "./pool.ts";
 import type { SessionLimits } from "./session.ts";
 import { SMALL_BYTES } from "./transfers.ts";
 
-/** Of python/kernel/workspace.py: a list so long need not be whole. */
-const LISTED_MAX = 10_000;
-const LISTED_BYTES_MAX = 2 << 20;
-
 /** One row of the keeper's list: path, size, modified in ms, changed in µs. */
 type Row = [string, number, number, number];
 
@@ -36,9 +32,8 @@ export async function keepFiles(
   const { fields } = await keeper.request("list");
   const rows = fields.files as Row[];
   const before = kept.files(id);
-  const listedBytes = rows.reduce((sum, [path]) => sum + 6 * path.length + 70, 0);
-  let incomplete = rows.length >= LISTED_MAX || listedBytes > LISTED_BYTES_MAX;
-  if (!incomplete) {
+  let incomplete = fields.whole !== true || fields.nameless !== 0;
+  if (fields.whole === true) {
     const present = stamps(rows);
     for (const path of before.keys()) if (!present.has(path)) await kept.drop(id, path);
   }

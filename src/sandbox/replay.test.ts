@@ -14,7 +14,7 @@ import type { ExecutionStatus } from "./sandbox.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "curta-replay-"));
 const database = openDatabase(folder);
-const containers = openKeptContainers(database, folder, 1 << 20);
+const containers = await openKeptContainers(database, folder, 1 << 20);
 const TIMEOUT_MS = 30_000;
 const FRESH = { last: 0, base: 0, standing: 0 };
 

@@ -9,7 +9,7 @@ import { openKeptContainers } from "./kept-containers.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "curta-journal-"));
 const database = openDatabase(folder);
-const containers = openKeptContainers(database, folder, 1 << 20);
+const containers = await openKeptContainers(database, folder, 1 << 20);
 
 afterAll(() => {
   database.close();

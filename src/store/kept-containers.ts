@@ -9,7 +9,7 @@
  * well. The data folder has one server, and all changes of a record pass here.
  */
 import { createHash } from "node:crypto";
-import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 
@@ -50,11 +50,14 @@ interface Row {
   incomplete: number;
 }
 
-export function openKeptContainers(
+/** A file takes a block on disk and a record however small it is, so the bound holds for many tiny ones too. */
+const SMALLEST_CHARGE_BYTES = 4096;
+
+export async function openKeptContainers(
   database: DatabaseSync,
   dataFolder: string,
   bytesMax: number,
-): KeptContainers {
+): Promise<KeptContainers> {
   const insert = database.prepare(
     "INSERT INTO containers (id, created_at, used_at) VALUES (?, ?, ?)",
   );
@@ -65,6 +68,9 @@ export function openKeptContainers(
     "SELECT path, stamp FROM container_files WHERE container = ?",
   );
   const total = database.prepare("SELECT bytes FROM kept_bytes WHERE what = 'files'");
+  const selectSize = database.prepare(
+    "SELECT size_bytes AS bytes FROM container_files WHERE container = ? AND path = ?",
+  );
   const upsertFile = database.prepare(
     `INSERT INTO container_files (container, path, stamp, size_bytes) VALUES (?, ?, ?, ?)
      ON CONFLICT DO UPDATE SET stamp = excluded.stamp, size_bytes = excluded.size_bytes`,
@@ -80,6 +86,10 @@ export function openKeptContainers(
     .prepare("SELECT id, created_at, used_at, incomplete FROM containers ORDER BY created_at")
     .all() as unknown as Row[];
   const records = new Map(rows.map((row) => [row.id, toRecord(row)]));
+  /** Writes under way count too, or many at once would pass the bound together. */
+  let pendingBytes = 0;
+
+  await removeOrphans();
 
   return {
     add(id, createdAt) {
@@ -104,19 +114,25 @@ export function openKeptContainers(
       return new Map(rows.map(({ path, stamp }) => [path, stamp]));
     },
     async save(id, path, stamp, bytes) {
-      if (Number(total.get()?.bytes ?? 0) + bytes.length > bytesMax) {
+      const charge = Math.max(bytes.length, SMALLEST_CHARGE_BYTES);
+      const before = Number(selectSize.get(id, path)?.bytes ?? 0);
+      if (Number(total.get()?.bytes) + pendingBytes - before + charge > bytesMax) {
         throw new GatewayError("storage_full", "The space for files of containers is used up.");
       }
-      await mkdir(folderOf(id), { recursive: true, mode: 0o700 });
+      pendingBytes += charge;
       const place = placeOf(id, path);
-      await writeFile(`${place}.new`, bytes, { mode: 0o600 });
-      await rename(`${place}.new`, place);
       try {
-        upsertFile.run(id, path, stamp, bytes.length);
+        await mkdir(folderOf(id), { recursive: true, mode: 0o700 });
+        await writeFile(`${place}.new`, bytes, { mode: 0o600 });
+        await rename(`${place}.new`, place);
+        upsertFile.run(id, path, stamp, charge);
       } catch (error) {
+        await rm(`${place}.new`, { force: true });
         // The container was deleted meanwhile, and nobody would ever remove this file.
         if (!records.has(id)) await rm(folderOf(id), { recursive: true, force: true });
         throw error;
+      } finally {
+        pendingBytes -= charge;
       }
     },
     restamp(id, stamps) {
@@ -137,6 +153,13 @@ export function openKeptContainers(
       await rm(folderOf(id), { recursive: true, force: true });
     },
   };
+
+  /** What a killed server has left of containers that are no more. */
+  async function removeOrphans(): Promise<void> {
+    const folders = await readdir(join(dataFolder, "kept")).catch(() => []);
+    for (const id of folders)
+      if (!records.has(id)) await rm(folderOf(id), { recursive: true, force: true });
+  }
 
   function folderOf(id: string): string {
     return join(dataFolder, "kept", id);
