@@ -104,6 +104,8 @@ const code = fc.oneof(
     "import sys; print('é\\ud800'.encode('utf-8', 'surrogatepass')); sys.stdout.buffer.write(b'\\xff\\xfe')",
     "import matplotlib.pyplot as plt; plt.plot([1, 2])",
     "{'a': 1}",
+    "print(await web_search({'query': 'pines'}))",
+    "import asyncio; print(await asyncio.gather(web_search('a'), web_fetch('https://a.invalid/'), web_search('b'), web_search(''), return_exceptions=True))",
   ),
 );
 
@@ -191,12 +193,28 @@ const WEATHER = {
   input_schema: { type: "object", properties: { city: { type: "string" } } },
 };
 const SEARCH = { type: "web_search_20250305", name: "web_search" };
+/** Functions of the code, beside a version of code execution that can call any. */
+const FROM_CODE = [
+  { type: "web_search_20260209", name: "web_search", max_uses: 2 },
+  {
+    type: "web_fetch_20260318",
+    name: "web_fetch",
+    allowed_callers: ["direct", "code_execution_20260120"],
+    response_inclusion: "excluded",
+  },
+];
+const CAN_CALL = /_2026/;
 const versions = fc.constantFrom(
   "code_execution_20250522",
   "code_execution_20250825",
   "code_execution_20260120",
   "code_execution_20260521",
 );
+
+function webTools(web: string, version: string): object[] {
+  if (web === "none") return [];
+  return web === "code" && CAN_CALL.test(version) ? FROM_CODE : [SEARCH];
+}
 
 interface Draw {
   request: Record<string, unknown>;
@@ -209,14 +227,14 @@ const draws: fc.Arbitrary<Draw> = fc
     valid,
     moves,
     version: versions,
-    hasSearch: fc.boolean(),
+    web: fc.constantFrom("none", "model", "code"),
     hasBeta: fc.boolean(),
     stream: fc.boolean(),
   })
-  .map(({ valid: request, moves: script, version, hasSearch, hasBeta, stream }) => ({
+  .map(({ valid: request, moves: script, version, web, hasBeta, stream }) => ({
     request: {
       ...request,
-      tools: [{ type: version, name: "code_execution" }, WEATHER, ...(hasSearch ? [SEARCH] : [])],
+      tools: [{ type: version, name: "code_execution" }, WEATHER, ...webTools(web, version)],
       system: `moves:${JSON.stringify(script)}`,
       stream,
     },
