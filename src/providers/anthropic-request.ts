@@ -16,7 +16,7 @@ export function toAnthropicRequest(
   { model, version, isAnthropic }: AnthropicRequestOptions,
 ): Record<string, unknown> {
   const mayTune = version < "2026-10-21";
-  const { tools, toolChoice, stopSequences, thinking, metadata } = request;
+  const { tools, toolChoice, stopSequences, thinking, metadata, serviceTier } = request;
   const asked = isAnthropic ? "" : askForAnswer(request);
   const system = [...request.system, { type: "text" as const, text: asked }].filter(isWorthSending);
   const outputConfig = toOutputConfig(request, model);
@@ -36,6 +36,7 @@ export function toAnthropicRequest(
     ...(mayTune && request.topK !== undefined && { top_k: request.topK }),
     ...(thinking && { thinking }),
     ...(metadata && { metadata }),
+    ...(serviceTier && { service_tier: serviceTier }),
     ...(Object.keys(outputConfig).length > 0 && { output_config: outputConfig }),
   };
 }

@@ -87,6 +87,7 @@ describe("the request", () => {
       topK: 40,
       thinking: { type: "enabled", budget_tokens: 1024 },
       metadata: { user_id: "u" },
+      serviceTier: "auto",
     });
     const [asked] = server.asked;
     expect(asked?.path).toBe("/v1/messages");
@@ -110,6 +111,7 @@ describe("the request", () => {
       top_k: 40,
       thinking: { type: "enabled", budget_tokens: 1024 },
       metadata: { user_id: "u" },
+      service_tier: "auto",
     });
   });
 

@@ -50,6 +50,7 @@ export function createAnthropicProvider(options: AnthropicOptions): Provider {
         stream: __,
         metadata: ___,
         stop_sequences: ____,
+        service_tier: _____,
         ...body
       } = toBody(request);
       for (const name of ["temperature", "top_p", "top_k"]) delete body[name];

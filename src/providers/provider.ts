@@ -112,6 +112,8 @@ export interface ModelRequest {
   answerSchema?: Record<string, unknown>;
   /** How much the model should do for its answer, for a Messages upstream. */
   effort?: string;
+  /** As the request has it, passed through to a Messages upstream. */
+  serviceTier?: string;
   /** Files that user messages carried, oldest first. Document blocks of them stay in `messages` too. */
   attachments: Attachment[];
 }

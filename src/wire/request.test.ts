@@ -79,6 +79,8 @@ test("everything that reaches the model", async () => {
     top_k: 4,
     thinking: { type: "enabled", budget_tokens: 1024 },
     metadata: { user_id: "u" },
+    serviceTier: "standard_only",
+    service_tier: "standard_only",
     stream: true,
   });
   expect(stream).toBe(true);

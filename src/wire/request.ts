@@ -96,6 +96,7 @@ export async function parseMessagesRequest(
         metadata: body.metadata ?? undefined,
         answerSchema: (body.output_config?.format ?? body.output_format)?.schema,
         effort: body.output_config?.effort ?? undefined,
+        serviceTier: body.service_tier ?? undefined,
       },
       clientTools: tools.clientTools,
       codeTools: tools.codeTools,

@@ -189,6 +189,7 @@ export const RequestBody = z.looseObject({
   metadata: jsonObject.nullish(),
   output_config: OutputConfig.nullish(),
   output_format: AnswerFormat.nullish(),
+  service_tier: z.string().max(64).nullish(),
   stream: z.boolean().nullish(),
   container: z.union([z.string().min(1), Container]).nullish(),
   mcp_servers: z.array(z.unknown()).nullish(),
