@@ -7,6 +7,7 @@ import { withoutHistory } from "../../test/support/without-history.ts";
 import type { Tool } from "../tools/tool.ts";
 import type { TurnEvent } from "./events.ts";
 import { runTurn } from "./loop.ts";
+import { createCutUses } from "./cut-uses.ts";
 import { createWaitingExecutions } from "./waiting-executions.ts";
 import type { TurnDeps, TurnFile, TurnRequest } from "./turn.ts";
 
@@ -162,6 +163,7 @@ function setup(
     provider,
     containers: more.containers ?? memoryContainers(),
     tools: new Map([["code_execution", tool]]),
+    cutUses: createCutUses(),
     waiting: createWaitingExecutions({ callMs: 1000, newId: (prefix) => `${prefix}_1` }),
     executionsPerTurn: more.executionsPerTurn ?? 10,
     webRequestsPerTurn: more.webRequestsPerTurn ?? 10,
@@ -409,6 +411,33 @@ test("input that is not JSON is a rejection the model reads", async () => {
       event: expect.objectContaining({ type: "rejected", errorCode: "invalid_tool_input" }),
     }),
   );
+});
+
+test("a call that the end of an answer has cut is not run when it comes back; a whole one is", async () => {
+  const { deps, tool } = setup([
+    [START, ...call("code_execution", '{"code":"rm -rf /workspace'), end("max_tokens")],
+    answer("I write it again."),
+    [START, ...call("code_execution", '{"code":"1"}'), end("max_tokens")],
+    answer("Done."),
+  ]);
+  for (const [ran, errorCode] of [
+    [0, "invalid_tool_input"],
+    [1, undefined],
+  ] as const) {
+    const cut = await run(request(), deps);
+    const { id } = cut.find((event) => event.type === "tool-use-start")!;
+    const block = { type: "tool_use" as const, id, name: "code_execution", input: { code: "rm" } };
+    const messages = [{ role: "assistant" as const, content: [block] }];
+    const events = await run(request({ pending: [block] }, { messages }), deps);
+    const rejected = events.find(
+      (event) => event.type === "tool" && event.event.type === "rejected",
+    );
+    expect(rejected).toEqual(
+      errorCode && expect.objectContaining({ event: expect.objectContaining({ errorCode }) }),
+    );
+    expect(tool.inputs).toHaveLength(ran);
+    expect(last(events)).toMatchObject({ stopReason: "end_turn" });
+  }
 });
 
 test("max_tokens bounds the whole turn, and leaves room for a thinking budget", async () => {

@@ -188,6 +188,13 @@ async function* runUse(turn: Turn, use: SampledUse): AsyncGenerator<UseEvent> {
     );
     return;
   }
+  if (deps.cutUses.has(id)) {
+    yield* reject(
+      "invalid_tool_input",
+      "This call was cut off when the answer reached its limit, so it was not run. Write it again, whole.",
+    );
+    return;
+  }
   const limit = countUse(turn, name);
   if (limit !== null) {
     yield* reject(

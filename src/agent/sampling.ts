@@ -44,6 +44,7 @@ export async function* sample(
   let startUsage: ModelUsage | null = null;
   let use: SampledUse | null = null;
   let json = "";
+  const completed: string[] = [];
   let characters = 0;
 
   for await (const event of turn.deps.provider.stream(
@@ -98,6 +99,7 @@ export async function* sample(
       case "block-end":
         if (use !== null) {
           const rest = endUse(use, json);
+          if (rest !== "") completed.push(use.block.id);
           if (rest !== "" && use.runs !== "nowhere")
             yield { type: "tool-use-delta", partialJson: rest };
         }
@@ -110,6 +112,8 @@ export async function* sample(
         turn.usage = addUsage(turn.usage, { ...event.usage, inputTokens });
         yield { type: "usage", usage: turn.usage };
         const { stopReason, stopSequence } = event;
+        if (stopReason !== "tool_use" && stopReason !== "end_turn")
+          for (const id of completed) turn.deps.cutUses.add(id);
         return { blocks: blocks.filter(isWorthKeeping), uses, stopReason, stopSequence };
       }
     }

@@ -10,6 +10,7 @@ import type {
 } from "../providers/provider.ts";
 import type { Containers } from "../sandbox/sandbox.ts";
 import type { Tool } from "../tools/tool.ts";
+import type { CutUses } from "./cut-uses.ts";
 import type { WaitingExecutions } from "./waiting-executions.ts";
 import type { Workspace } from "./workspace.ts";
 
@@ -62,6 +63,8 @@ export interface TurnDeps {
   tools: ReadonlyMap<string, Tool>;
   /** Code that waits for the client, from one request to the next. */
   waiting: WaitingExecutions;
+  /** Uses that must not be run when they come back. */
+  cutUses: CutUses;
   /** Runs of code; after them the model is asked once more, without tools. */
   executionsPerTurn: number;
   /** Searches and fetches, the model's and its code's. */

@@ -11,6 +11,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { runTurn } from "../agent/loop.ts";
+import { createCutUses, type CutUses } from "../agent/cut-uses.ts";
 import { createWaitingExecutions, type WaitingExecutions } from "../agent/waiting-executions.ts";
 import { meterTurn } from "../agent/metering.ts";
 import type { Config } from "../config.ts";
@@ -86,6 +87,7 @@ const FIRST_EVENT_WAIT_MS = 20_000;
 export function createMessagesHandler(deps: MessagesDeps): MessagesHandler {
   const { config, clock, log } = deps;
   const waiting = createWaitingExecutions({ callMs: config.clientToolSeconds * 1000, newId });
+  const cutUses = createCutUses();
   let inFlight = 0;
 
   return async function handle(request, { requestId }) {
@@ -125,7 +127,7 @@ export function createMessagesHandler(deps: MessagesDeps): MessagesHandler {
         },
         files: deps.files,
       });
-      const events = runRequest(parsed, { ...deps, waiting }, requestId, span.signal);
+      const events = runRequest(parsed, { ...deps, waiting, cutUses }, requestId, span.signal);
       if (!parsed.stream) {
         const message = await collectMessage(events);
         finish("whole");
@@ -158,12 +160,12 @@ const STREAM_HEADERS = {
 
 function runRequest(
   request: MessagesRequest,
-  deps: MessagesDeps & { waiting: WaitingExecutions },
+  deps: MessagesDeps & { waiting: WaitingExecutions; cutUses: CutUses },
   requestId: string,
   signal: AbortSignal,
 ): AsyncGenerator<WireEvent, void> {
   const { turn, rendering, caller, excluded, sources } = request;
-  const { config, provider, containers, files, ledger, log, waiting } = deps;
+  const { config, provider, containers, files, ledger, log, waiting, cutUses } = deps;
   // An engine that is down is news for the operator, a page that is gone is not a fault of ours.
   const onFailure = (err: unknown): void => {
     if (err instanceof SearchError || err instanceof FetchError)
@@ -177,6 +179,7 @@ function runRequest(
       provider,
       containers,
       waiting,
+      cutUses,
       tools: new Map(tools.map((tool) => [tool.definition.name, tool])),
       executionsPerTurn: config.executionsPerTurn,
       webRequestsPerTurn: config.webRequestsPerTurn,
