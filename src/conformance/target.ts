@@ -146,7 +146,9 @@ export class Target {
 
 export function readEnvelope(answer: Answer): z.infer<typeof ErrorEnvelope> {
   check(answer.json !== undefined, `An error that is not JSON: ${shorten(answer.text)}`);
-  return parse(ErrorEnvelope, answer.json, "error");
+  const parsed = ErrorEnvelope.safeParse(answer.json);
+  if (parsed.success) return parsed.data;
+  throw new Failure(`An error of ${answer.status} without the envelope: ${shorten(answer.text)}`);
 }
 
 /** With or without `/v1`: both are base URLs of clients. */

@@ -123,11 +123,19 @@ export function resultsOf({ content }: Message): ResultBlock[] {
 
 export type ResultBlock = Extract<Block, { tool_use_id: string; content: unknown }>;
 
-/** The result of the only call of a turn; without one the model did not do as it was told. */
-export function onlyResult(message: Message): ResultBlock {
-  const [use] = usesOf(message);
-  if (use === undefined)
+/** Calls of the server's tools; without so many the model did not do as it was told. */
+export function requireUses(message: Message, least = 1): (Block & { type: "server_tool_use" })[] {
+  const uses = usesOf(message);
+  if (uses.length === 0)
     throw new Skip("the model called no tool of the server, so nothing can be said");
+  if (uses.length < least)
+    throw new Skip(`the model made ${uses.length} of ${least} calls, so nothing can be said`);
+  return uses;
+}
+
+/** The result of the only call of a turn. */
+export function onlyResult(message: Message): ResultBlock {
+  const use = requireUses(message)[0]!;
   const result = resultsOf(message).find((block) => block.tool_use_id === use.id);
   check(result !== undefined, `The call ${use.id} has no result in the answer.`);
   return result;
@@ -146,4 +154,10 @@ export function fileIdsOf({ content }: ResultBlock): string[] {
 
 export function textOf({ content }: Message): string {
   return content.flatMap((block) => (block.type === "text" ? block.text : [])).join("");
+}
+
+/** A limit says something only where the model had more to say. */
+export function requireMoreThan({ stop_reason, usage }: Message, tokens: number): void {
+  if (stop_reason === "end_turn" && usage.output_tokens <= tokens)
+    throw new Skip(`the model said no more than ${tokens} tokens by itself`);
 }

@@ -13,6 +13,7 @@ import { createObedientModel } from "../../src/conformance/obedient-model.ts";
 import { runCases, type CaseResult } from "../../src/conformance/run.ts";
 import { Target } from "../../src/conformance/target.ts";
 import { startSearchEngine, type SearchEngine } from "../fixtures/search-engine.ts";
+import { startTextOnlyServer } from "../fixtures/text-only-server.ts";
 import { startServer, type TestServer } from "../real/server.ts";
 
 const PING_SECONDS = 1;
@@ -25,7 +26,12 @@ let env: Record<string, string>;
 
 beforeAll(async () => {
   engine = await startSearchEngine();
-  env = { ...engine.env, CURTA_PING_SECONDS: String(PING_SECONDS) };
+  env = {
+    ...engine.env,
+    CURTA_PING_SECONDS: String(PING_SECONDS),
+    CURTA_TIMEOUT_SECONDS: "5",
+    CURTA_OUTPUT_MB: "2",
+  };
   server = await startServer({ provider: createObedientModel(), env });
 });
 
@@ -34,12 +40,16 @@ afterAll(async () => {
   await engine?.[Symbol.asyncDispose]();
 });
 
-function measure(url: string, cases: readonly Case[]): AsyncGenerator<CaseResult> {
+function measure(
+  url: string,
+  cases: readonly Case[],
+  isScripted = true,
+): AsyncGenerator<CaseResult> {
   const { signal } = new AbortController();
   const target = new Target({ url, key: "any", model: "scripted", signal });
   return runCases(cases, {
     target,
-    isScripted: true,
+    isScripted,
     pingSeconds: PING_SECONDS,
     caseSeconds: CASE_SECONDS,
     signal,
@@ -151,4 +161,48 @@ test.each(FAULTS)("the kit finds %s", async (_fault, found, spoil) => {
   } finally {
     proxy.close();
   }
+});
+
+describe.each([
+  ["refuses the tool", true, "declared"],
+  ["passes the tool over", false, "runs"],
+])("a server that only talks and %s", (_, refusesTools, told) => {
+  const results: CaseResult[] = [];
+
+  beforeAll(async () => {
+    await using plain = await startTextOnlyServer(refusesTools);
+    // What is no request at all breaks this server, and has nothing to tell here.
+    const asked = CASES.filter(({ group }) => group !== "errors");
+    for await (const result of measure(plain.url, asked, false)) results.push(result);
+  });
+
+  test("each version is one failed case, and what builds on it is skipped", () => {
+    for (const version of ["20250522", "20250825", "20260120", "20260521"]) {
+      const group = results.filter((result) => result.group === `code ${version}`);
+      const failed = group.filter(({ outcome }) => outcome === "fail").map(({ name }) => name);
+      expect(failed).toEqual([`${version}/${told}`]);
+      for (const { outcome, reason } of group)
+        if (outcome === "skipped")
+          expect(reason).toMatch(/does not take|called no tool|nothing can be said/);
+    }
+  });
+
+  test.each([
+    ["files", "files/upload"],
+    ["batches", "batches/results"],
+  ])("so are %s", (group, only) => {
+    const failed = results.filter((result) => result.group === group && result.outcome === "fail");
+    expect(failed.map(({ name }) => name)).toEqual([only]);
+  });
+
+  test("nothing is called a failure of the server that its model did not do", () => {
+    const groups = new Set(["programmatic calls", "clients", "streams"]);
+    const failed = results.filter(({ group, outcome }) => groups.has(group) && outcome === "fail");
+    expect(failed.map(({ name }) => name)).toEqual([]);
+  });
+
+  test("a case that fails says what came, not how it was read", () => {
+    for (const { name, reason } of results)
+      expect(reason, name).not.toMatch(/Invalid input|cannot be read/);
+  });
 });

@@ -1,9 +1,9 @@
 /** What single clients need beyond the rest, found by running them. */
 import type { Case, Context } from "../case.ts";
 import { instruct } from "../instructions.ts";
-import type { Message } from "../message.ts";
+import { NativeMessage, type Message } from "../message.ts";
 import { readEnvelope } from "../target.ts";
-import { Skip, check, expectEqual, shorten } from "../verdict.ts";
+import { Skip, check, expectEqual, parse, shorten } from "../verdict.ts";
 import {
   OLDEST,
   WEATHER,
@@ -124,25 +124,26 @@ async function takeLesson(context: Context, code: string): Promise<Message> {
 }
 
 async function tryThreads({ target }: Context): Promise<void> {
-  const answer = await target.send("POST", "/v1/messages", {
-    json: {
-      model: target.model,
-      max_tokens: 64,
-      messages: [{ role: "user", content: instruct([]) }],
-      thread: { type: "create" },
-    },
-    betas: ["message-threads-2026-08-12"],
+  const steps = [askWeather("Paris")];
+  const ask = (body: object) =>
+    target.send("POST", "/v1/messages", {
+      json: { model: target.model, max_tokens: 256, ...body },
+      betas: ["message-threads-2026-08-12"],
+    });
+  const answer = await ask({
+    tools: [WEATHER],
+    messages: [{ role: "user", content: instruct(steps) }],
+    thread: { type: "create" },
   });
   if (answer.status === 200) {
-    const { id } = answer.json as { id?: string };
-    const next = await target.send("POST", "/v1/messages", {
-      json: {
-        model: target.model,
-        max_tokens: 64,
-        messages: [{ role: "user", content: instruct([]) }],
-        thread: { type: "continue", previous_message_id: id },
-      },
-      betas: ["message-threads-2026-08-12"],
+    const { id, content } = parse(NativeMessage, answer.json, "message");
+    const use = content.find((block) => block.type === "tool_use");
+    if (use === undefined) throw new Skip("the model did not call the tool");
+    // Whoever passes threads over has a result here, and no call that it belongs to.
+    const result = { type: "tool_result", tool_use_id: use.id, content: "21 degrees" };
+    const next = await ask({
+      messages: [{ role: "user", content: [result] }],
+      thread: { type: "continue", previous_message_id: id },
     });
     check(next.status === 200, `A thread cannot be continued: ${shorten(next.text)}`);
     return;

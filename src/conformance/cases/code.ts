@@ -1,7 +1,7 @@
 /** Each version of the code execution tool: the blocks of a run, plain and streamed. */
 import type { Case, Context, Version } from "../case.ts";
 import type { Step } from "../instructions.ts";
-import { Failure, check, expectEqual, shorten } from "../verdict.ts";
+import { Skip, Failure, check, expectEqual, shorten } from "../verdict.ts";
 import {
   OLDEST,
   VERSIONS,
@@ -16,6 +16,7 @@ import {
   toRequest,
   usesOf,
   type ResultBlock,
+  requireUses,
 } from "../versions.ts";
 
 const MULTIPLY = "print(6 * 7)";
@@ -181,7 +182,7 @@ function anyCases(version: Version): Case[] {
           codes.map((code) => version.python(code)),
           { atOnce: true },
         );
-        pairUp(usesOf(message), resultsOf(message), codes);
+        pairUp(requireUses(message, codes.length), resultsOf(message), codes);
       },
     },
     {
@@ -198,6 +199,35 @@ function anyCases(version: Version): Case[] {
         });
         expectEqual(stdoutOf(onlyResult(second)).trim(), "kept words", "stdout");
         expectEqual(second.container?.id, first.container?.id, "container.id");
+      },
+    },
+    {
+      name: `${suffix}/invalid-input`,
+      group,
+      title: "a call without its input is an error block with invalid_tool_input, inside a 200",
+      async run(context) {
+        const { tool, resultType } = version;
+        const { type, content } = onlyResult(await take(context, version, [{ tool, input: {} }]));
+        expectEqual(type, resultType, "The type");
+        expectFields(
+          content,
+          { type: `${resultType}_error`, error_code: "invalid_tool_input" },
+          "content",
+        );
+      },
+    },
+    {
+      name: `${suffix}/time-limit`,
+      group,
+      title:
+        "a program without an end ends: execution_time_exceeded, or a return_code that is not 0",
+      async run(context) {
+        const endless = version.python("while True:\n    pass");
+        const message = await within(SECONDS_FOR_LIMIT, take(context, version, [endless]));
+        const { content } = onlyResult(message);
+        if (!Array.isArray(content) && "return_code" in content)
+          check(content.return_code !== 0, "The program has ended with 0.");
+        else expectFields(content, { error_code: "execution_time_exceeded" }, "content");
       },
     },
     {
@@ -259,6 +289,7 @@ function shellCases(version: Version): Case[] {
           edit({ command: "str_replace", path, old_str: "three", new_str: "3" }),
           edit({ command: "create", path, file_text: "again\n" }),
         ]);
+        requireUses(message, 4);
         const contents = resultsOf(message).map(({ content }) => content);
         check(contents.length === 4, `There are ${contents.length} results for 4 steps.`);
         expectEqual(
@@ -310,6 +341,41 @@ function shellCases(version: Version): Case[] {
       },
     },
     {
+      name: `${suffix}/replace-nothing`,
+      group,
+      title: "str_replace of a text that is not there is an error block, and changes nothing",
+      async run(context) {
+        const message = await take(context, version, [
+          create,
+          edit({ command: "str_replace", path, old_str: "seven", new_str: "7" }),
+          edit({ command: "view", path }),
+        ]);
+        requireUses(message, 3);
+        const [, second, third] = resultsOf(message).map(({ content }) => content);
+        expectFields(
+          second,
+          { type: "text_editor_code_execution_tool_result_error" },
+          "str_replace",
+        );
+        expectFields(third, { content: "one\ntwo\nthree\nfour\nfive" }, "view");
+      },
+    },
+    {
+      name: `${suffix}/large-output`,
+      group,
+      title: "a command that writes 200 MB: output_file_too_large, or a result that was cut",
+      async run(context) {
+        const command = "yes | head -c 200000000";
+        const message = await take(context, version, [
+          { tool: "bash_code_execution", input: { command } },
+        ]);
+        const { content } = onlyResult(message);
+        if (!Array.isArray(content) && "stdout" in content)
+          check(content.stdout.length < 200_000_000, "The answer holds all of it.");
+        else expectFields(content, { error_code: "output_file_too_large" }, "content");
+      },
+    },
+    {
       name: `${suffix}/one-container`,
       group,
       title: "the shell sees what the editor wrote",
@@ -318,6 +384,7 @@ function shellCases(version: Version): Case[] {
           create,
           { tool: "bash_code_execution", input: { command: `head -n 1 ${path}` } },
         ]);
+        requireUses(message, 2);
         const last = resultsOf(message).at(-1);
         check(last !== undefined, "There is no result.");
         expectEqual(stdoutOf(last), "one\n", "stdout");
@@ -336,6 +403,7 @@ function shellCases(version: Version): Case[] {
           version,
           [first, second].map((command) => ({ tool: "bash_code_execution", input: { command } })),
         );
+        requireUses(message, 2);
         const [one, two] = resultsOf(message);
         check(one !== undefined && two !== undefined, "There are not two results.");
         check(fileIdsOf(one).length === 1, `The first call brings ${fileIdsOf(one).length} files.`);
@@ -343,6 +411,18 @@ function shellCases(version: Version): Case[] {
       },
     },
   ];
+}
+
+/** A server's own limit may be longer than anybody wants to wait. */
+const SECONDS_FOR_LIMIT = 60;
+
+async function within<Value>(seconds: number, work: Promise<Value>): Promise<Value> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(
+    () => late.reject(new Skip(`the limit is longer than ${seconds} seconds`)),
+    seconds * 1000,
+  );
+  return await Promise.race([work, late.promise]).finally(() => clearTimeout(timer));
 }
 
 function pairUp(

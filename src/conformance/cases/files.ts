@@ -9,9 +9,15 @@ import { anyVersion, declare, fileIdsOf, onlyResult, stdoutOf, take } from "../v
 const group = "files";
 const BETA = "files-api-2025-04-14";
 
+/** A PNG of one pixel. */
+const PIXEL = Buffer.from(
+  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==",
+  "base64",
+);
+
 async function upload(
   { target }: Context,
-  text: string,
+  text: string | Uint8Array<ArrayBuffer>,
   { name = "note.txt", type = "text/plain", betas = [] as string[], isFirst = false } = {},
 ) {
   const form = new FormData();
@@ -183,6 +189,63 @@ export const fileCases: readonly Case[] = [
       );
       expectEqual(stdoutOf(onlyResult(message)).trim(), "city,degrees\nParis,21", "stdout");
       await remove(context, file.id);
+    },
+  },
+  {
+    name: "files/as-document",
+    group,
+    title: "an uploaded text is taken as the source of a document, an image as that of an image",
+    async run(context) {
+      const text = await upload(context, "seven pines");
+      const image = await upload(context, PIXEL, { name: "dot.png", type: "image/png" });
+      await context.target.message(
+        {
+          messages: [
+            {
+              role: "user",
+              content: [
+                { type: "document", source: { type: "file", file_id: text.id } },
+                { type: "image", source: { type: "file", file_id: image.id } },
+                { type: "text", text: instruct([]) },
+              ],
+            },
+          ],
+        },
+        { betas: [BETA] },
+      );
+      for (const { id } of [text, image]) await remove(context, id);
+    },
+  },
+  {
+    name: "files/wrong-block",
+    group,
+    title: "a text as the source of an image: 400",
+    async run(context) {
+      const file = await upload(context, "seven pines");
+      const source = { type: "file", file_id: file.id };
+      const { status } = await context.target.refusal(
+        {
+          model: context.target.model,
+          max_tokens: 64,
+          messages: [{ role: "user", content: [{ type: "image", source }] }],
+        },
+        { betas: [BETA] },
+      );
+      expectEqual(status, 400, "The status");
+      await remove(context, file.id);
+    },
+  },
+  {
+    name: "files/unknown",
+    group,
+    title: "an id that is not known: 404 not_found_error for its metadata and its content",
+    async run(context) {
+      await upload(context, "seven pines").then(({ id }) => remove(context, id));
+      for (const path of ["", "/content"]) {
+        const answer = await context.target.send("GET", `/v1/files/file_011CNotHere${path}`);
+        expectEqual(answer.status, 404, `The status of ${path || "the metadata"}`);
+        expectEqual(readEnvelope(answer).error.type, "not_found_error", "error.type");
+      }
     },
   },
   {

@@ -12,6 +12,7 @@ import {
   resultsOf,
   take,
   usesOf,
+  requireUses,
 } from "../versions.ts";
 
 const group = "history";
@@ -74,6 +75,7 @@ export const historyCases: readonly Case[] = [
         [version.python(output), version.python("raise ValueError(1)")],
         { body: { max_tokens: 4096, thinking: { type: "enabled", budget_tokens: 1024 } } },
       );
+      requireUses(first);
       check(resultsOf(first).length > 0, "There is no result.");
       const second = await take(context, version, [], {
         messages: [

@@ -3,7 +3,7 @@ import type { Case, Context } from "../case.ts";
 import { instruct } from "../instructions.ts";
 import type { Message } from "../message.ts";
 import { Skip, check, expectEqual } from "../verdict.ts";
-import { WEATHER, askWeather, textOf } from "../versions.ts";
+import { WEATHER, askWeather, textOf, requireMoreThan } from "../versions.ts";
 
 const group = "messages";
 
@@ -146,6 +146,7 @@ export const messageCases: readonly Case[] = [
     title: "an answer that is too long ends with max_tokens",
     async run({ target }) {
       const message = await target.message(ask(instruct([], { answer: LONG }), { max_tokens: 4 }));
+      requireMoreThan(message, 4);
       expectEqual(message.stop_reason, "max_tokens", "stop_reason");
     },
   },

@@ -12,6 +12,7 @@ import {
   stdoutOf,
   take,
   usesOf,
+  requireUses,
 } from "../versions.ts";
 
 const group = "mixed turns";
@@ -54,6 +55,7 @@ export const mixedCases: readonly Case[] = [
         [version.python("print(6 * 7)"), askWeather("Paris")],
         { tools: [WEATHER] },
       );
+      requireUses(message);
       expectEqual(message.stop_reason, "tool_use", "stop_reason");
       expectEqual(clientUsesOf(message)[0]?.input, { city: "Paris" }, "The input");
       check(resultsOf(message).length > 0, "The code has no result.");

@@ -11,6 +11,8 @@ import {
   take,
   takeStreamed,
   textOf,
+  requireUses,
+  requireMoreThan,
 } from "../versions.ts";
 
 const group = "streams";
@@ -38,6 +40,7 @@ export const streamCases: readonly Case[] = [
       expectEqual(message.stop_reason, "end_turn", "stop_reason");
       check(textOf(message) !== "", "There is no text.");
       const deltas = events.filter(({ type }) => type === "content_block_delta");
+      if (textOf(message).length < 10) throw new Skip("the model said a word only");
       check(deltas.length > 1, "The text comes in one piece: this is no stream.");
     },
   },
@@ -140,6 +143,7 @@ export const streamCases: readonly Case[] = [
           body: { max_tokens: 4096, thinking: { type: "enabled", budget_tokens: 1024 } },
         },
       );
+      requireUses(message);
       check(resultsOf(message).length > 0, "There is no result.");
     },
   },
@@ -175,6 +179,7 @@ export const streamCases: readonly Case[] = [
     title: "a streamed answer that is too long ends with max_tokens",
     async run({ target }) {
       const { message } = await target.stream(ask({ max_tokens: 4 }));
+      requireMoreThan(message, 4);
       expectEqual(message.stop_reason, "max_tokens", "stop_reason");
     },
   },
@@ -194,6 +199,8 @@ export const streamCases: readonly Case[] = [
         },
         { betas: version.betas },
       );
+      // Cut before the call begins, there is nothing of it.
+      if (message.stop_reason !== "max_tokens") requireUses(message);
       expectEqual(message.stop_reason, "max_tokens", "stop_reason");
       check(!JSON.stringify(events).includes('"return_code":'), "The half of a program was run.");
     },
