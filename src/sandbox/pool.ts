@@ -7,6 +7,7 @@
  * replaced, after a pause that doubles while it keeps dying; containers that live go on living.
  */
 import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 
 import { GatewayError } from "../errors.ts";
 import { createKeeper, type Keeper } from "./keeper.ts";
@@ -40,12 +41,14 @@ const MAKING_MAX = 4;
 const DEATH_MS = 1000;
 /** Callers wait so long for a zygote that takes the place of one that died. */
 const SUCCESSOR_MS = 30_000;
+const SHUTTING_DOWN = "The server is shutting down.";
 const RESTART_PAUSE_MS = [200, 1000, 5000, 15_000, 60_000];
 
 export async function createPool(options: PoolOptions): Promise<Pool> {
   let zygote: Promise<Zygote> = options.startZygote();
   let deaths = 0;
   const state = { closed: false };
+  const closing = new AbortController();
   let making = 0;
   const waiting: (() => void)[] = [];
   const shelf: Sandbox[] = [];
@@ -71,6 +74,8 @@ export async function createPool(options: PoolOptions): Promise<Pool> {
     },
     async close() {
       state.closed = true;
+      // A successor that has not begun to start is not waited for.
+      closing.abort();
       for (const { session } of shelf) session.close();
       const process = await zygote.catch(() => null);
       await process?.close();
@@ -81,7 +86,7 @@ export async function createPool(options: PoolOptions): Promise<Pool> {
     if (making >= MAKING_MAX) await new Promise<void>((resolve) => waiting.push(resolve));
     making += 1;
     try {
-      if (state.closed) throw new GatewayError("overloaded", "The server is shutting down.");
+      if (state.closed) throw new GatewayError("overloaded", SHUTTING_DOWN);
       const process = await living();
       try {
         return await makeFrom(process);
@@ -110,7 +115,11 @@ export async function createPool(options: PoolOptions): Promise<Pool> {
 
   /** The zygote, or its successor when that comes in time. */
   async function living(): Promise<Zygote> {
-    const process = await Promise.race([zygote, wait(SUCCESSOR_MS, null)]);
+    const process = await Promise.race([zygote, wait(SUCCESSOR_MS, null)]).catch(
+      (error: unknown) => {
+        throw state.closed ? new GatewayError("overloaded", SHUTTING_DOWN) : error;
+      },
+    );
     if (process !== null) return process;
     throw new GatewayError("overloaded", "The sandbox is being started again.", {
       retryAfterSeconds: 5,
@@ -141,7 +150,7 @@ export async function createPool(options: PoolOptions): Promise<Pool> {
         deaths = 0;
         refill();
       } catch (error) {
-        options.warn(`the sandbox cannot be started again: ${String(error)}`);
+        if (!state.closed) options.warn(`the sandbox cannot be started again: ${String(error)}`);
       }
     });
   }
@@ -150,7 +159,7 @@ export async function createPool(options: PoolOptions): Promise<Pool> {
     for (;;) {
       const pause = RESTART_PAUSE_MS[Math.min(deaths, RESTART_PAUSE_MS.length - 1)]!;
       deaths += 1;
-      await new Promise((resolve) => setTimeout(resolve, pause).unref());
+      await sleep(pause, undefined, { ref: false, signal: closing.signal });
       try {
         return await options.startZygote();
       } catch (error) {

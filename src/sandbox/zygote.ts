@@ -93,6 +93,9 @@ export async function startZygote(
       stdio: ["pipe", "pipe", "pipe"],
       env: {},
       cwd: "/",
+      // A process group of its own: Ctrl-C in a terminal goes to the server's, and the server lets the code that
+      // runs end first.
+      detached: true,
       ...(asRoot ? { uid: SANDBOX_USER, gid: SANDBOX_USER } : {}),
     },
   );

@@ -13,13 +13,18 @@ import { isAlive, startServeProcess, type ServeProcess } from "../fixtures/serve
 
 const BOUND_SECONDS = 3;
 
-async function start(model: ModelServer, data: string): Promise<ServeProcess> {
-  return await startServeProcess({
+async function start(
+  model: ModelServer,
+  data: string,
+  options: { ownGroup?: boolean } = {},
+): Promise<ServeProcess> {
+  const env = {
     CURTA_UPSTREAM_URL: model.url,
     CURTA_UPSTREAM_API: "anthropic",
     CURTA_SHUTDOWN_SECONDS: String(BOUND_SECONDS),
     CURTA_DATA: data,
-  });
+  };
+  return await startServeProcess(env, options);
 }
 
 /** A model that runs code which takes so long, and then says "Done." */
@@ -112,3 +117,33 @@ test("a request that takes longer than the bound is cut, and its code stopped", 
 async function expectGone(pids: readonly number[]): Promise<void> {
   await expect.poll(() => pids.filter(isAlive), { timeout: 3000 }).toEqual([]);
 }
+
+test("Ctrl-C in a terminal, which reaches the whole process group, lets requests end whole, too", async () => {
+  await using model = await startModelServer();
+  const data = await mkdtemp(join(tmpdir(), "curta-shutdown-"));
+  await using curta = await start(model, data, { ownGroup: true });
+  playSleep(model, 1.5);
+  const { rest } = await begin(curta.url);
+  const family = curta.family();
+  process.kill(-curta.pid, "SIGINT");
+  const events = parseEvents(await rest);
+  expect(events.map(({ type }) => type)).toContain("message_stop");
+  expect(JSON.stringify(events)).toContain('"text":"slept"');
+  expect(await curta.ended).toBe(0);
+  expect(curta.stderr()).toBe("");
+  await expectGone(family);
+  await rm(data, { recursive: true, force: true });
+});
+
+test("a server whose sandbox has just died ends in order", async () => {
+  await using model = await startModelServer();
+  const data = await mkdtemp(join(tmpdir(), "curta-shutdown-"));
+  await using curta = await start(model, data);
+  const family = curta.family();
+  process.kill(family[1]!, "SIGKILL");
+  curta.kill("SIGTERM");
+  expect(await curta.ended).toBe(0);
+  expect(curta.stderr()).not.toContain("unsettled");
+  await expectGone(family);
+  await rm(data, { recursive: true, force: true });
+});
