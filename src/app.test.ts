@@ -352,6 +352,17 @@ test("the landing page names the next step with the address it was asked at", as
   );
 });
 
+test("the landing page names every group of paths, and a key where one is needed", async () => {
+  await using app = await createTestApp();
+  const open = await (await app.send("GET", "/")).text();
+  for (const path of ["messages/batches", "messages/count_tokens", "models", "files", "usage"])
+    expect(open).toContain(`/v1/${path}`);
+  expect(open).toContain("x-api-key: any");
+  await using locked = await createTestApp({ config: { apiKeys: "one" } });
+  const closed = await (await locked.send("GET", "/")).text();
+  expect(closed.match(/-H 'x-api-key: YOUR_KEY'/g)).toHaveLength(2);
+});
+
 test.each<[string, Record<string, string>, number]>([
   ["no key", {}, 401],
   ["a wrong key", { "x-api-key": "three" }, 401],

@@ -102,6 +102,13 @@ export function toClient(
         signal.throwIfAborted();
         throw new GatewayError("upstream", `The connection to ${url} broke.`, { cause });
       });
+      if (answer.status === 401) {
+        const says = key === undefined ? "wants a key" : "does not take this key";
+        throw new GatewayError(
+          "authentication",
+          `The server at ${url} ${says}; set CURTA_API_KEYS to one of its keys.`,
+        );
+      }
       if (!answer.ok) throw await toError(answer);
       return answer;
     },

@@ -173,7 +173,14 @@ test("ask uses the first of the keys", async () => {
   await using port = await serve(app);
   expect(await runCli(["ask", "x", "--api-keys", "two", ...port.flags], io)).toBe(0);
   expect(await runCli(["ask", "x", "--api-keys", "three", ...port.flags], io)).toBe(1);
-  expect(io.err()).toBe("curta: invalid x-api-key\n");
+  expect(io.err()).toMatch(
+    /^curta: The server at http:\S+ does not take this key; set CURTA_API_KEYS to one of its keys\.\n$/,
+  );
+  await using without = await createTestIo();
+  expect(await runCli(["ask", "x", ...port.flags], without)).toBe(1);
+  expect(without.err()).toMatch(
+    /^curta: The server at http:\S+ wants a key; set CURTA_API_KEYS to one of its keys\.\n$/,
+  );
 });
 
 async function serve(app: TestApp): Promise<AsyncDisposable & { flags: string[] }> {

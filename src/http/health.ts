@@ -25,21 +25,24 @@ export function showHealth(services: Services, checkKey: CheckKey): AppHandler {
   };
 }
 
-export function showLanding(services: Services): AppHandler {
+export function showLanding({ config, version }: Services): AppHandler {
+  const hasKeys = config.apiKeys !== "";
   return (context) => {
     const base = new URL(context.req.url).origin;
+    const key = hasKeys ? " -H 'x-api-key: YOUR_KEY'" : "";
     return context.text(
-      `Curta ${services.version}: the code execution tool for any language model.
+      `Curta ${version}: the code execution tool for any language model.
 
 This is the base URL of a Messages API. Point an official SDK at ${base}, or try:
 
-${renderFirstRequest(base)}
+${renderFirstRequest(base, hasKeys ? "YOUR_KEY" : "any")}
 
-Python without a model:
+Python and a shell without a model:
 
-  curl -s -X POST ${base}/v1/containers
+  curl -s -X POST ${base}/v1/containers${key}
 
-The server's state: ${base}/healthz
+Also here: /v1/messages/batches, /v1/messages/count_tokens, /v1/models, /v1/files, /v1/usage,
+and /healthz with the server's state. The documents are in the folder docs of Curta's checkout.
 `,
     );
   };

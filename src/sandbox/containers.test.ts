@@ -82,7 +82,7 @@ test("idle for an hour, a container is gone, and its id says what to do", async 
   expect((await containers.get(id)).expiresAt).toEqual(new Date(119 * MINUTE));
   clock.now += 61 * MINUTE;
   await expect(containers.get(id)).rejects.toThrow(
-    `Container not found: \`${id}\` has expired or never was. Leave \`container\` out to get a new one.`,
+    `Container not found: \`${id}\` has expired or never was. Leave \`container\` out to get a new one, or make one with POST /v1/containers.`,
   );
 });
 

@@ -571,6 +571,6 @@ export function createContainers(
 function gone(id: string): GatewayError {
   // Clients know an expired container by these first words.
   return containerGone(
-    `Container not found: \`${id.slice(0, 100)}\` has expired or never was. Leave \`container\` out to get a new one.`,
+    `Container not found: \`${id.slice(0, 100)}\` has expired or never was. Leave \`container\` out to get a new one, or make one with POST /v1/containers.`,
   );
 }

@@ -92,3 +92,10 @@ test("what is entered stays as it is", () => {
   expect(String(failures)).toContain("UNIQUE");
   expect(ledger.report({ groupBy: [] }).total.input_tokens).toBe(30);
 });
+
+test("sums of times are as short as times", () => {
+  for (const [index, cpu_ms] of [0.1, 0.2].entries())
+    ledger.append(entry(`sum_${index}`, { model: "sum", cpu_ms, wall_ms: 0.7 }));
+  const row = ledger.report({ groupBy: ["model"] }).rows.find(({ model }) => model === "sum");
+  expect(row).toMatchObject({ cpu_ms: 0.3, wall_ms: 1.4, executions: 2 });
+});

@@ -123,7 +123,8 @@ export function openLedger(
 
   function select(groups: readonly Grouping[], fromMs: number, toMs: number): ReportRow[] {
     const names = groups.map((name) => `${EXPRESSIONS[name]} AS "${name}"`);
-    const sums = FIGURES.map((name) => `coalesce(sum(${name}), 0) AS ${name}`);
+    // Times are fractions, and sums of those end in 0.000000001: thousandths of a millisecond will do.
+    const sums = FIGURES.map((name) => `round(coalesce(sum(${name}), 0), 3) AS ${name}`);
     const positions = groups.map((_, index) => index + 1).join(", ");
     const statement = database.prepare(
       `SELECT ${[
