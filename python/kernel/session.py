@@ -61,6 +61,8 @@ COLLECT_SECONDS = 0.01
 # Whoever waits longer for a cell has no use for the warm memory of the last one's arrays.
 KEEP_SECONDS = 1.0
 DISPLAY_TEXT_BYTES_MAX = 16 << 20
+# What each display counts for, so that their number is bounded as well.
+DISPLAY_BYTES_LEAST = 4096
 # Displays of one cell together; the server keeps fewer.
 DISPLAYS_BYTES_MAX = 128 << 20
 
@@ -285,7 +287,7 @@ class Session:
             described["variables"] = failure.largest_variables(self.shell.user_ns, error)
         elif isinstance(error, KeyboardInterrupt) and self.interrupted:
             status, code = "interrupted", 130
-            described["variables"] = failure.locals_of(error)
+            described["variables"] = failure.locals_of(failure.frames_of(error))
         self.send({"t": "error", **described})
         return status, code
 
@@ -305,7 +307,7 @@ class Session:
             plain = texts.get("text/plain", "")
             texts = {"text/plain": failure.shorten(plain, 1 << 20)}
         parts = [(mime, text.encode("utf-8", "replace")) for mime, text in texts.items()] + blobs
-        self.display_bytes += sum(len(part) for _, part in parts)
+        self.display_bytes += DISPLAY_BYTES_LEAST + sum(len(part) for _, part in parts)
         if self.display_bytes > DISPLAYS_BYTES_MAX:
             return
         header = {

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 
+import { ChannelError } from "../kernel/channel.ts";
 import type { KernelCall } from "../kernel/protocol.ts";
 import { createCalls } from "./calls.ts";
 
@@ -57,4 +58,12 @@ test("calls beyond the bound are refused, those before them are not", () => {
   const { calls, sent } = setup(2);
   expect(calls.take([call(1), call(2), call(3)])).toHaveLength(2);
   expect(sent).toEqual([[3, "error", expect.stringContaining("2 calls")]]);
+});
+
+test("a flood of calls is no session's word any more", () => {
+  const { calls, sent } = setup(1);
+  const many = Array.from({ length: 600 }, (_, id) => call(id, { name: "other" }));
+  calls.take(many);
+  expect(() => calls.take(many)).toThrow(ChannelError);
+  expect(sent.length).toBeLessThanOrEqual(1001);
 });

@@ -5,18 +5,21 @@
  * and depth, and a cell may make so many calls and no more. A call that breaks a rule is answered at once
  * with an error that the code can read.
  */
+import { ChannelError } from "../kernel/channel.ts";
 import type { KernelCall } from "../kernel/protocol.ts";
 import type { CodeFunction, FunctionAnswer, FunctionCall } from "./sandbox.ts";
 
 export interface Calls {
   /** How many wait for an answer. */
   readonly open: number;
-  /** Takes what the code sent and gives the calls that are in order. */
+  /** Takes what the code sent and gives the calls that are in order. Throws `ChannelError` when there is no end to them. */
   take(calls: readonly KernelCall[]): FunctionCall[];
   /** No answer goes to the code any more. */
   close(): void;
 }
 
+/** Each refusal is an answer, which waits here when the code does not read it. */
+const REFUSED_MAX = 1000;
 /** Inputs of all open calls together; the client has to send them back in a request of its own. */
 const OPEN_BYTES_MAX = 8 << 20;
 
@@ -37,6 +40,7 @@ export function createCalls(
     take(calls) {
       return calls.flatMap((call) => {
         made += 1;
+        if (made > most + REFUSED_MAX) throw new ChannelError("calls without end");
         const problem = findProblem(call);
         if (problem === null) return [toCall(call)];
         send(call.id, { outcome: "error", text: problem });

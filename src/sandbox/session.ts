@@ -36,6 +36,7 @@ import {
 import { collectFiles } from "./collected-files.ts";
 import { containerGone } from "./container-gone.ts";
 import type { Keeper, KeeperEvent } from "./keeper.ts";
+import { createWordQuota } from "./word-quota.ts";
 import type { Layers } from "./layers.ts";
 import type { OutputRoom } from "./output-room.ts";
 import type { ExecutionEvent, ExecutionStatus } from "./sandbox.ts";
@@ -115,13 +116,15 @@ export function createSession(
   token: Buffer,
   limits: SessionLimits,
 ): Session {
+  const checksChannel = !limits.without.includes("channel-checks");
+  const quota = createWordQuota();
   const reader = new FrameReader(
-    limits.without.includes("channel-checks")
-      ? { headerBytes: Infinity, payloadBytes: Infinity }
-      : {
+    checksChannel
+      ? {
           headerBytes: 1 << 20,
           payloadBytes: Math.max(limits.displayBytes * 2, limits.outputBytes + 4096),
-        },
+        }
+      : { headerBytes: Infinity, payloadBytes: Infinity },
     token,
   );
   const checksOutput = !limits.without.includes("output-checks");
@@ -165,7 +168,9 @@ export function createSession(
   keeper.onEvent = onKeeperEvent;
   channel.on("data", (chunk: Buffer) => {
     try {
-      for (const frame of reader.read(chunk)) onKernelEvent(parseKernelFrame(frame, checksOutput));
+      const frames = reader.read(chunk);
+      if (!awaitingFresh && checksChannel) quota.count(frames.length, chunk.length);
+      for (const frame of frames) onKernelEvent(parseKernelFrame(frame, checksOutput));
     } catch {
       // Hostile bytes: whatever they broke, it is this session's end and nobody else's.
       onNonsense();
@@ -328,6 +333,7 @@ export function createSession(
       share: limits.room.open(),
     };
     cell = started;
+    quota.beginCell();
     // The death that belongs to it came before, or belongs to this cell now.
     started.restored = restoredEarly;
     restoredEarly = false;
@@ -386,13 +392,14 @@ export function createSession(
     cell.interrupted = true;
     interruptDone = keeper.request("interrupt").catch(() => {});
     setPhase(INTERRUPT_GRACE_MS, () => {
-      if (cellsDone === 0) restart();
-      else {
-        if (cell !== null) cell.killed = true;
-        keeper.tell("stack");
-        keeper.tell("kill");
-        setPhase(TAKE_OVER_MS, restart);
+      if (cell !== null) cell.killed = true;
+      keeper.tell("stack");
+      if (cellsDone === 0) {
+        restart();
+        return;
       }
+      keeper.tell("kill");
+      setPhase(TAKE_OVER_MS, restart);
     });
   }
 
@@ -637,6 +644,7 @@ export function createSession(
     ended.calls.close();
     if (ended.clockFrom === 0) ended.waitedMs += performance.now();
     cell = null;
+    quota.endCell();
     const { done } = ended;
     const peak = Math.max(
       done?.peakBytes ?? 0,
