@@ -2,6 +2,7 @@
 
 import traceback
 from collections import Counter, OrderedDict, defaultdict, deque
+from types import FrameType
 from typing import Any
 
 CELL = "<cell "
@@ -132,16 +133,21 @@ def largest_variables(namespace: dict[str, Any], error: BaseException | None) ->
     return [f"{name[:100]} ({form[:100]}, {size / (1 << 20):.0f} MiB)" for name, (size, form) in largest]
 
 
-def locals_of(error: BaseException) -> list[str]:
-    """Name the variables of the frames of the cell that were running, newest frame first."""
+def frames_of(error: BaseException) -> list[FrameType]:
+    """Return the frames of the cell that were running, newest first."""
     frames = []
     frame = error.__traceback__
     while frame is not None:
         if is_own(frame.tb_frame.f_code.co_filename):
             frames.append(frame.tb_frame)
         frame = frame.tb_next
+    return frames[::-1]
+
+
+def locals_of(frames: list[FrameType]) -> list[str]:
+    """Name the variables of the newest two frames."""
     described: list[str] = []
-    for running in frames[-2:][::-1]:
+    for running in frames[:2]:
         function = running.f_code.co_name
         place = "" if function == "<module>" else f" in {function[:60]}()"
         for name, value in list(running.f_locals.items())[:200]:

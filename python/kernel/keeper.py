@@ -24,7 +24,7 @@ import socket
 import time
 from typing import Any, NamedTuple
 
-from . import isolation, libc, workspace
+from . import isolation, last_look, libc, workspace
 from .cgroup import count_memory_kills, join_group
 from .command import Command, processes, send_signal
 from .forks import fork_silently
@@ -152,6 +152,7 @@ class Keeper:
             isolation.narrow(self.narrow_filter, self.limits)
             faulthandler.enable(file=2, all_threads=False)
             faulthandler.register(signal.SIGUSR1, file=2, all_threads=False)
+            last_look.install()
             start_session(self.channel, self.session_control, self.shell, self.token)
         self.main = process
 
@@ -259,7 +260,7 @@ class Keeper:
         elif operation == "interrupt":
             self.signal(signal.SIGINT)
         elif operation == "stack":
-            self.ask_for_stack()
+            self.ask_for_stack(last_look.SIGNAL, last_look.SIGNAL)
         elif operation == "kill":
             self.signal(signal.SIGKILL)
         elif operation == "restart":
@@ -357,16 +358,17 @@ class Keeper:
             except ProcessLookupError:
                 pass
 
-    def ask_for_stack(self) -> None:
+    def ask_for_stack(self, *more: int) -> None:
         """Let faulthandler write the main line's stack, before the kill that follows gets there first."""
-        start = size = os.fstat(2).st_size
-        self.signal(signal.SIGUSR1)
-        deadline = time.monotonic() + STACK_SECONDS
-        while time.monotonic() < deadline:
-            time.sleep(0.005)
-            before, size = size, os.fstat(2).st_size
-            if size == before != start:
-                return  # Written, and no longer growing.
+        for number in (signal.SIGUSR1, *more):
+            start = size = os.fstat(2).st_size
+            self.signal(number)
+            deadline = time.monotonic() + STACK_SECONDS
+            while time.monotonic() < deadline:
+                time.sleep(0.005)
+                before, size = size, os.fstat(2).st_size
+                if size == before != start:
+                    break  # Written, and no longer growing.
 
     def is_alone(self) -> bool:
         """Whether no process is left that could take over."""

@@ -90,7 +90,9 @@ export function explainDeath(
   const say = (status: ExecutionStatus, name: string, message: string) => {
     const stack = cellFrames(cell.fatalError);
     const line = /line (\d+)/.exec(stack);
-    const traceback = stack === "" ? `${name}: ${message}` : `${stack}\n${name}: ${message}`;
+    const variables = VARIABLES.exec(cell.fatalError)?.[0] ?? "";
+    const parts = [stack, `${name}: ${message}`, variables].filter((part) => part !== "");
+    const traceback = parts.join("\n");
     return {
       status,
       error: { name, message, traceback, line: line === null ? null : Number(line[1]) },
@@ -136,6 +138,8 @@ const SIGNALS: Record<number, string> = {
 };
 
 const STACK = "Stack (most recent call first):";
+/** As python/kernel/last_look.py writes them. */
+const VARIABLES = /^Variables where it was: .{1,2000}/m;
 const FATAL_ERROR = "Fatal Python error: ";
 const FATAL_ERROR_CHARACTERS_MAX = 100_000;
 

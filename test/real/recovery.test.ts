@@ -120,6 +120,34 @@ describe("a cell's end", () => {
     expect(answer.notice).toMatch(/variables are still there/);
   });
 
+  test.each([
+    [
+      "Python that ignores interrupts",
+      "signal.signal(signal.SIGINT, signal.SIG_IGN)",
+      "while True: pass",
+    ],
+    [
+      "Python that swallows them",
+      "pass",
+      "while True:\n        try: signal.pause()\n        except KeyboardInterrupt: pass",
+    ],
+    ["C code that does not look for them", "pass", "sum(range(10 ** 12))"],
+  ])("a hard time-out shows the shapes where the code was: %s", async (_name, first, last) => {
+    const container = await prepared();
+    const answer = await container.execute(
+      `import numpy, pandas, signal\n${first}\ndef work(table):\n    block = numpy.ones((3, 4))\n    ${last}\nwork(pandas.DataFrame({'a': [1, 2]}))`,
+      1,
+    );
+    expect(answer).toMatchObject({ status: "timeout" });
+    expect(answer.notice).toMatch(/back where it was/);
+    expect(answer.error!.traceback).toMatch(/Stack, newest first:\n.+line [5-7] in work/);
+    expect(answer.error!.traceback).toContain(
+      "Variables where it was: table in work() (DataFrame (2, 1)); block in work() (ndarray (3, 4) float64)",
+    );
+    expect(answer.stderr).toBe("");
+    expect(await container.print("print(kept)")).toBe("[1]\n");
+  });
+
   test("out of memory in Python advises", async () => {
     const container = await prepared();
     const answer = await container.execute(
@@ -132,12 +160,15 @@ describe("a cell's end", () => {
   });
 
   test("what happens to the first cell of all costs nothing either", async () => {
-    for (const code of [
-      "import os\nos.abort()",
-      "import signal\nsignal.signal(2, signal.SIG_IGN)\nwhile True: pass",
-    ]) {
+    for (const [code, line] of [
+      ["import os\nos.abort()", 2],
+      ["import signal\nx = [1]\nsignal.signal(2, signal.SIG_IGN)\nwhile True: pass", 4],
+    ] as const) {
       const container = await createContainer(server);
-      expect((await container.execute(code, 1)).notice).toMatch(/back where it was/);
+      const answer = await container.execute(code, 1);
+      expect(answer.notice).toMatch(/back where it was/);
+      expect(answer.error?.line).toBe(line);
+      if (line === 4) expect(answer.error?.traceback).toContain("it was: x (list of 1)");
       expect(await container.print("x = 1\nprint(x)")).toBe("1\n");
     }
   });
