@@ -25,7 +25,7 @@ import time
 from typing import Any, NamedTuple
 
 from . import isolation, last_look, libc, workspace
-from .cgroup import count_memory_kills, join_group
+from .cgroup import NEAR_MB, Group, join_group
 from .command import Command, processes, send_signal
 from .forks import fork_silently
 from .isolation import Limits
@@ -41,6 +41,8 @@ TAKE_OVER_SECONDS = 4.0
 SESSION_OOM_SCORE = "300"
 WATCH_SECONDS = 0.05
 IDLE_WATCH_SECONDS = 0.25
+# While little memory is left.
+NEAR_SECONDS = 0.004
 STACK_SECONDS = 0.1
 # What was killed is gone by then, and a checkpoint that waits for the word does not give up.
 COLLECT_SECONDS = 0.25
@@ -78,8 +80,9 @@ class Keeper:
         self.limits = limits
         self.token = settings["token"]
         # Without a group of its own nobody but the keeper counts the container's memory.
-        self.memory_events: int = settings["memory_events"]
+        self.group: Group = settings["group_of_container"]
         self.memory_kills = 0
+        self.memory_is_near = False
         self.counts_memory = settings["cgroup"] == 0 and "limits" not in limits.without
         self.main = 0
         # The sleeping copy, as the main line names it; 0 while there is none.
@@ -141,7 +144,7 @@ class Keeper:
                 signal.signal(number, signal.SIG_DFL)
             self.server.close()
             self.control.close()
-            for descriptor in (*self.wake_pipe, self.memory_events, self.snapshots.folder):
+            for descriptor in (*self.wake_pipe, *self.group.descriptors(), self.snapshots.folder):
                 if descriptor >= 0:
                     os.close(descriptor)
             if self.command:
@@ -179,7 +182,7 @@ class Keeper:
                     self.make_way()
                 alone = self.main == 0 and self.is_alone()
                 code = os.waitstatus_to_exitcode(status)
-                kills = count_memory_kills(self.memory_events)
+                kills = self.group.kills()
                 memory, self.memory_kills = kills > self.memory_kills, kills
                 died = {"signal": max(-code, 0), "code": max(code, 0), "memory": memory, "alone": alone}
                 self.tell({"ev": "died", **died})
@@ -323,7 +326,7 @@ class Keeper:
         self.command = None
         self.look_after_session()
         code = os.waitstatus_to_exitcode(status)
-        kills = count_memory_kills(self.memory_events)
+        kills = self.group.kills()
         memory, self.memory_kills = kills > self.memory_kills, kills
         self.tell(
             {
@@ -528,11 +531,23 @@ class Keeper:
                     self.sent[index] += len(data)
         if self.counts_memory:
             self.bound_memory()
+        elif self.group.usage >= 0:
+            self.look_at_group()
+
+    def look_at_group(self) -> None:
+        """End a cell whose main line is about to use up the group's memory, while it can still say where it was."""
+        self.memory_is_near = self.group.left() < NEAR_MB * isolation.MIB
+        used = self.group.used_up() if self.memory_is_near else 0
+        # Of others the kernel takes the largest, and the cell learns of it.
+        if used and memory_of(self.main) > used / 2:
+            self.tell({"ev": "memory", "bytes": used})
+            self.ask_for_stack()
+            self.signal(signal.SIGKILL)
 
     def patience(self) -> int | None:
         """Milliseconds until the next look. What a cell left running may take memory between cells as well."""
         if self.watching or (self.command and self.counts_memory):
-            return int(WATCH_SECONDS * 1000)
+            return int((NEAR_SECONDS if self.memory_is_near else WATCH_SECONDS) * 1000)
         return int(IDLE_WATCH_SECONDS * 1000) if self.counts_memory else None
 
     def bound_memory(self) -> None:
@@ -564,7 +579,7 @@ def start_keeper(server: socket.socket, channel: socket.socket, shell: Shell, se
         os.setsid()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
-        settings["memory_events"] = join_group(settings["name"], settings["cgroup"], limits)
+        settings["group_of_container"] = join_group(settings["name"], settings["cgroup"], limits)
         libc.call("unshare", libc.CLONE_NEWCGROUP)
         isolation.enter_user_namespace(settings["user"], settings["group"])
         if "namespaces" not in limits.without:
@@ -628,6 +643,16 @@ def memory_of_container() -> int:
             except OSError:
                 continue
     return total
+
+
+def memory_of(process: int) -> int:
+    """What a process holds that no file stands behind, in bytes."""
+    try:
+        with open(f"/proc/{process}/status", "rb") as status:
+            lines = [line.split() for line in status if line.startswith((b"RssAnon:", b"RssShmem:"))]
+    except OSError:
+        return 0
+    return sum(int(line[1]) for line in lines) * 1024
 
 
 def resident_of_container() -> int:

@@ -94,7 +94,10 @@ describe("a cell's end", () => {
       "import mmap\nshared = mmap.mmap(-1, 3 << 30)\nfor at in range(0, 3 << 30, 1 << 20): shared[at:at + (1 << 20)] = bytes(range(256)) * 4096",
       20,
     );
-    expect(answer).toMatchObject({ status: "out_of_memory" });
+    expect(answer).toMatchObject({ status: "out_of_memory", error: { line: 3 } });
+    expect(answer.error!.traceback).toContain(
+      "Running was line 3: for at in range(0, 3 << 30, 1 << 20)",
+    );
     expect(answer.error!.traceback).toMatch(/Peak: 1\d\d\d MiB; the limit is 1024 MiB/);
     expect(answer.error!.traceback).toContain(
       "Largest variables before this call: large (ndarray (8388608,) float64, 64 MiB)",
