@@ -7,6 +7,8 @@ import { GatewayError } from "../errors.ts";
 import { migrate } from "./migrations.ts";
 
 const BUSY_TIMEOUT_MS = 5000;
+/** 32 MiB. The ledger has the log emptied long before, when no answer waits; see there. */
+const LOG_PAGES_MAX = 8192;
 
 export function openDatabase(dataFolder: string): DatabaseSync {
   try {
@@ -20,6 +22,7 @@ export function openDatabase(dataFolder: string): DatabaseSync {
       database.exec(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON",
       );
+      database.exec(`PRAGMA wal_autocheckpoint = ${LOG_PAGES_MAX}`);
       migrate(database);
       return database;
     } catch (error) {

@@ -1,6 +1,7 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { afterAll, expect, test } from "vitest";
 
 import { openDatabase } from "./database.ts";
@@ -98,4 +99,29 @@ test("sums of times are as short as times", () => {
     ledger.append(entry(`sum_${index}`, { model: "sum", cpu_ms, wall_ms: 0.7 }));
   const row = ledger.report({ groupBy: ["model"] }).rows.find(({ model }) => model === "sum");
   expect(row).toMatchObject({ cpu_ms: 0.3, wall_ms: 1.4, executions: 2 });
+});
+
+test("no entry waits until the log is brought to its place, and the log stays small", async () => {
+  const own = mkdtempSync(join(tmpdir(), "curta-ledger-"));
+  const opened = openDatabase(own);
+  const rows = openLedger(opened, Date.now, (cause) => failures.push(cause));
+  const sizeOf = (name: string) => statSync(join(own, name)).size;
+  const append = (from: number) => {
+    for (let number = from; number < from + 300; number += 1) rows.append(entry(`exec_${number}`));
+  };
+  const before = sizeOf("curta.sqlite");
+  append(0);
+  expect(sizeOf("curta.sqlite")).toBe(before);
+  await nextTurn();
+  expect(sizeOf("curta.sqlite")).toBeGreaterThan(before);
+
+  const largest = sizeOf("curta.sqlite-wal");
+  for (let round = 1; round < 10; round += 1) {
+    append(round * 300);
+    await nextTurn();
+  }
+  expect(sizeOf("curta.sqlite-wal")).toBeLessThan(largest * 2);
+  expect(rows.report({ groupBy: [] }).total.executions).toBe(3000);
+  opened.close();
+  rmSync(own, { recursive: true });
 });
