@@ -75,7 +75,14 @@ export function createContainers(
   const idleMs = config.containerIdleMinutes * 60_000;
   const lifeMs = config.containerDays * 86_400_000;
   const parkMs = config.parkSeconds * 1000;
-  const sweeper = setInterval(sweep, Math.min(SWEEP_MS, parkMs));
+  const sweeper = setInterval(
+    () => {
+      sweep();
+      // Not at every sweep: others wait for theirs, and this writes to the disk.
+      for (const { keeping } of entries.values()) keeping?.touch();
+    },
+    Math.min(SWEEP_MS, parkMs),
+  );
   sweeper.unref();
 
   return {
@@ -522,7 +529,6 @@ export function createContainers(
         entry.parked = true;
         entry.sandbox?.session.park();
       }
-      entry.keeping?.touch();
     }
   }
 
