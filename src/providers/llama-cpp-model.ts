@@ -12,12 +12,13 @@
  * are the plain characters that someone typed, so nobody can end their own message and speak as the
  * system.
  */
-import { getLlama, LlamaLogLevel } from "node-llama-cpp";
+import { getLlama, LlamaGrammarEvaluationState, LlamaLogLevel } from "node-llama-cpp";
 import type { LlamaContextSequence, LlamaModel, Token } from "node-llama-cpp";
 
 import type { Config } from "../config.ts";
 import { GatewayError } from "../errors.ts";
 import { createGenerationQueue } from "./generation-queue.ts";
+import { toGrammarSchema } from "./grammar-schema.ts";
 import { createStopScanner } from "./stop-scanner.ts";
 import type { TextModel, TextModelEvent, TextModelRequest } from "./text-model.ts";
 
@@ -40,6 +41,8 @@ export type EmbeddedModelConfig = Pick<
 const SEQUENCES = 2;
 /** Tokens read between two looks at the signal: under two seconds on two slow cores. */
 const READ_BATCH = 64;
+/** What such a grammar allows behind the value only. */
+const END_OF_JSON = "\n\n\n\n";
 /** Tokens that may be waited for until their bytes make whole characters. */
 const CHARACTER_TOKENS = 8;
 
@@ -113,13 +116,16 @@ export async function createEmbeddedModel(
     await read(sequence, prompt.slice(reused, -1), signal);
     const readMs = performance.now() - start;
 
-    const scanner = createStopScanner(request.stop);
+    const scanner = createStopScanner(
+      request.schema === undefined ? request.stop : [...request.stop, END_OF_JSON],
+    );
     const characters = createCharacterAssembler(model, prompt.slice(-CHARACTER_TOKENS));
     const tokens = sequence.evaluate(prompt.slice(-1), {
       temperature: request.temperature,
       topK: 40,
       topP: 0.95,
       seed: Math.floor(Math.random() * 2 ** 31),
+      grammarEvaluationState: await grammarOf(request.schema),
     });
     let outputTokens = 0;
     let stopReason: "stop" | "max_tokens" = "stop";
@@ -164,6 +170,22 @@ export async function createEmbeddedModel(
       stopReason,
       usage: { inputTokens: prompt.length - reused, outputTokens, cacheReadInputTokens: reused },
     };
+  }
+
+  /** A schema that no grammar can be made of only stands in the prompt. */
+  async function grammarOf(
+    schema: Record<string, unknown> | undefined,
+  ): Promise<LlamaGrammarEvaluationState | undefined> {
+    if (schema === undefined) return undefined;
+    try {
+      const grammar = await llama.createGrammarForJsonSchema(
+        toGrammarSchema(schema) as { type: "object" },
+      );
+      return new LlamaGrammarEvaluationState({ model, grammar });
+    } catch (error) {
+      log.info({ err: error }, "no grammar for the schema of an answer");
+      return undefined;
+    }
   }
 
   /**

@@ -23,6 +23,8 @@ export interface TextModelRequest {
   maxTokens: number;
   /** 0 is greedy. */
   temperature: number;
+  /** A JSON Schema that the reply is held to, by a model that can; only without a prefix. */
+  schema?: Record<string, unknown>;
 }
 
 /** Pieces of text in order, then exactly one `done`. */

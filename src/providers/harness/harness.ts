@@ -381,8 +381,12 @@ async function* speak(
   move: Move,
 ): AsyncGenerator<ModelEvent, End, undefined> {
   const { exchange, attempts } = work;
+  const { answerSchema: schema } = sampling.request;
   const step = attempts.findLast((candidate) => !candidate.isError) ?? attempts.at(-1);
-  const tail: Tail = move === "answer" && step !== undefined ? toAnswerMessages(step, work) : [];
+  const tail: Tail =
+    move === "answer" && step !== undefined
+      ? toAnswerMessages(step, work, schema !== undefined)
+      : [];
   const { messages } = await buildPrompt(
     sampling.model,
     sampling.request,
@@ -391,16 +395,17 @@ async function* speak(
     reserve(sampling),
   );
   const scanner = createStopScanner(sampling.request.stopSequences);
-  const limit = Math.min(left(sampling), move === "answer" ? ANSWER_TOKENS : left(sampling));
+  const isShort = move === "answer" && schema === undefined;
+  const limit = Math.min(left(sampling), isShort ? ANSWER_TOKENS : left(sampling));
   const pieces = generate(sampling, {
     messages,
     prefix: exchange.answer,
     stop: [],
     maxTokens: limit,
     temperature: Math.min(sampling.request.temperature ?? 0, 0.7),
+    ...(exchange.answer === "" && { schema }),
   });
-  const spoken =
-    move === "answer" && step !== undefined ? checkNumbers(pieces, step, exchange) : pieces;
+  const spoken = isShort && step !== undefined ? checkNumbers(pieces, step, exchange) : pieces;
   yield { type: "text-start" };
   let stopSequence: string | null = null;
   for await (const piece of spoken) {
@@ -415,7 +420,7 @@ async function* speak(
     const rest = scanner.flush();
     if (rest !== "") yield { type: "text-delta", text: rest };
     const { found } = work;
-    if (found !== null)
+    if (found !== null && schema === undefined)
       yield {
         type: "text-delta",
         text: `\n\nSource: ${found.source.title} [${found.source.number}]`,
@@ -426,10 +431,11 @@ async function* speak(
   return { stopReason: left(sampling) <= 0 ? "max_tokens" : "end_turn", stopSequence: null };
 }
 
-function toAnswerMessages(step: Step, work: Work): Tail {
+function toAnswerMessages(step: Step, work: Work, isJson: boolean): Tail {
   const problem = findProblem(step, work.wants);
-  const instruction =
-    problem === null
+  const instruction = isJson
+    ? "Now give my answer as the JSON that I asked for, with the numbers exactly as printed."
+    : problem === null
       ? "Now answer my request in one to three short sentences, with the numbers exactly as printed. No code, no explanation of the program."
       : `${problem}\nSay in one or two sentences what was found and what did not work. No code.`;
   return [
