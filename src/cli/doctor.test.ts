@@ -31,9 +31,23 @@ const optional: Finding = {
 
 test("findings are a table and then what to do", () => {
   expect(renderFindings([enforced, missing, optional])).toBe(
-    "seccomp  enforced  212 calls\ncgroup   missing   none\nmodel    missing   no file\n\ncgroup: Delegate one.\nmodel (optional): Fetch it.\n",
+    "seccomp  enforced  212 calls\ncgroup   missing   none\nmodel    missing   no file\n\ncgroup: Delegate one.\nmodel (optional): Fetch it.\nRequired and missing: cgroup.\n",
   );
-  expect(renderFindings([enforced])).toContain("Nothing is missing.");
+  expect(renderFindings([enforced])).toMatch(/\n\nNothing is missing\.\n$/);
+  expect(renderFindings([enforced, optional])).toMatch(
+    /\nmodel \(optional\): Fetch it\.\nNothing that is required is missing\.\n$/,
+  );
+});
+
+test("attempts to break out are counted", () => {
+  const held: Finding = { ...enforced, name: "1 fork", kind: "attack", state: "held" };
+  const through: Finding = { ...held, name: "2 read", state: "came through", remedy: "Report it." };
+  expect(renderFindings([enforced, held, held])).toMatch(
+    /\n\n2 attempts to break out: all held\.\nNothing is missing\.\n$/,
+  );
+  expect(renderFindings([held, through])).toMatch(
+    /\n2 read: Report it\.\n1 of 2 attempts to break out came through\.\nNothing is missing\.\n$/,
+  );
 });
 
 test.each([

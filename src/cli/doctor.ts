@@ -33,9 +33,7 @@ export async function doctor(options: Record<string, unknown>, io: Io): Promise<
   const findings = await inspect(config, options.attack === true, io.signal);
   if (options.json) io.stdout.write(`${JSON.stringify(findings, null, 2)}\n`);
   else io.stdout.write(renderFindings(findings));
-  const isBad = ({ state, required }: Finding) =>
-    required && (state === "missing" || state === "came through");
-  return findings.some(isBad) ? 1 : 0;
+  return findings.some((finding) => finding.required && isMissing(finding)) ? 1 : 0;
 }
 
 async function inspect(config: Config, attack: boolean, signal: AbortSignal): Promise<Finding[]> {
@@ -165,9 +163,30 @@ function tryPort({ host, port }: Pick<Config, "host" | "port">): Promise<string 
 
 export function renderFindings(findings: readonly Finding[]): string {
   const rows = findings.map(({ name, state, detail }) => [name, state, detail]);
-  const missing = findings.filter(({ state }) => state === "missing" || state === "came through");
+  const missing = findings.filter(isMissing);
   const advice = missing
     .map(({ name, remedy, required }) => `${name}${required ? "" : " (optional)"}: ${remedy}\n`)
     .join("");
-  return `${formatTable(rows)}\n${missing.length === 0 ? "Nothing is missing.\n" : advice}`;
+  return `${formatTable(rows)}\n${advice}${judge(findings)}`;
+}
+
+function isMissing({ state }: Finding): boolean {
+  return state === "missing" || state === "came through";
+}
+
+/** What the list comes to, for whoever does not read it. */
+function judge(findings: readonly Finding[]): string {
+  const attacks = findings.filter(({ kind }) => kind === "attack");
+  const through = attacks.filter(isMissing).length;
+  const attempts = `${attacks.length} attempts to break out`;
+  const tried =
+    attacks.length === 0
+      ? ""
+      : through === 0
+        ? `${attempts}: all held.\n`
+        : `${through} of ${attempts} came through.\n`;
+  const missing = findings.filter(({ state }) => state === "missing");
+  const needed = missing.filter(({ required }) => required).map(({ name }) => name);
+  if (needed.length > 0) return `${tried}Required and missing: ${needed.join(", ")}.\n`;
+  return `${tried}Nothing ${missing.length === 0 ? "" : "that is required "}is missing.\n`;
 }
