@@ -1,6 +1,7 @@
 /**
  * Thirty-two clients for a minute, and a kill -9 in the middle: what the clients were told, what the ledger
- * holds and what the report says agree to the token.
+ * holds and what the report says agree to the token. Every fourth client has code search the web, which makes
+ * its executions free.
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -11,6 +12,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { calls, says } from "../../src/providers/scripted.ts";
 import { parseEvents, post, toBody } from "../fixtures/messages-client.ts";
 import { speakMessages, startModelServer, type ModelServer } from "../fixtures/model-servers.ts";
+import { asSearxng, startLoopback, type LoopbackServer } from "../fixtures/search-servers.ts";
 import { startServeProcess, type ServeProcess } from "../fixtures/serve-process.ts";
 
 const CLIENTS = 32;
@@ -22,7 +24,9 @@ interface Told {
   usage: {
     input_tokens: number;
     output_tokens: number;
+    server_tool_use: { web_search_requests: number };
     curta: {
+      code_execution_is_free: boolean;
       executions: { code_tokens: number; result_tokens: number; bytes_out: number }[];
       billed_input_tokens: number;
       billed_output_tokens: number;
@@ -36,6 +40,7 @@ interface Row {
   container: string;
   input_tokens: number;
   output_tokens: number;
+  web_search_requests: number;
   executions: number;
   code_tokens: number;
   result_tokens: number;
@@ -44,7 +49,16 @@ interface Row {
   bytes_out: number;
 }
 
+const SEARCH_EVERY = 4;
+const WITH_SEARCH = {
+  tools: [
+    { type: "code_execution_20260120", name: "code_execution" },
+    { type: "web_search_20260209", name: "web_search" },
+  ],
+};
+
 let model: ModelServer;
+let engine: LoopbackServer;
 let data: string;
 let server: ServeProcess;
 
@@ -53,15 +67,23 @@ const start = (): Promise<ServeProcess> =>
     CURTA_DATA: data,
     CURTA_UPSTREAM_URL: model.url,
     CURTA_UPSTREAM_API: "anthropic",
+    CURTA_SEARCH: "searxng",
+    CURTA_SEARCH_URL: engine.url,
     CURTA_LOG: "silent",
   });
 
 beforeAll(async () => {
   model = await startModelServer();
+  engine = await startLoopback(asSearxng([{ url: "https://a.org/", title: "A", text: "Words." }]));
   model.play(
     speakMessages(({ words, lastOutput }) => {
       if (lastOutput !== null) return [says(`It says ${lastOutput}`)];
-      return [calls("code_execution", { code: `print(${words} * 7, "€" * (${words} % 50))` })];
+      const [number = "", what] = words.split(" ");
+      const code =
+        what === "search"
+          ? `print(len(await web_search({"query": "${Number(number) % 7}"})))`
+          : `print(${number} * 7, "€" * (${number} % 50))`;
+      return [calls("code_execution", { code })];
     }),
   );
   data = await mkdtemp(join(tmpdir(), "curta-ledger-"));
@@ -71,6 +93,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await server[Symbol.asyncDispose]();
   await model[Symbol.asyncDispose]();
+  await engine[Symbol.asyncDispose]();
   await rm(data, { recursive: true, force: true });
 });
 
@@ -88,7 +111,9 @@ test(`${CLIENTS} clients for ${SECONDS} s and a kill -9: ledger, answers and rep
       if (away !== null) await away;
       const generation = server;
       try {
-        const one = await ask(server.url, client * 1000 + round, round % 2 === 0, container);
+        const number = client * 1000 + round;
+        const searches = client % SEARCH_EVERY === 0;
+        const one = await ask(server.url, { number, searches, stream: round % 2 === 0, container });
         container = one.container;
         told.push(one);
       } catch (error) {
@@ -121,12 +146,15 @@ test(`${CLIENTS} clients for ${SECONDS} s and a kill -9: ledger, answers and rep
   expect(byId.size).toBe(rows.length);
   for (const { id, container, usage } of told) {
     const { executions, billed_input_tokens, billed_output_tokens } = usage.curta;
+    const isFree = usage.curta.code_execution_is_free;
+    expect(usage.server_tool_use.web_search_requests, id).toBe(isFree ? 1 : 0);
     expect(byId.get(id), id).toEqual({
       id,
       outcome: "whole",
       container,
       input_tokens: usage.input_tokens,
       output_tokens: usage.output_tokens,
+      web_search_requests: usage.server_tool_use.web_search_requests,
       executions: executions.length,
       code_tokens: total(executions, "code_tokens"),
       result_tokens: total(executions, "result_tokens"),
@@ -134,9 +162,13 @@ test(`${CLIENTS} clients for ${SECONDS} s and a kill -9: ledger, answers and rep
       billed_output_tokens,
       bytes_out: total(executions, "bytes_out"),
     });
-    expect(billed_input_tokens).toBe(usage.input_tokens + total(executions, "code_tokens"));
-    expect(billed_output_tokens).toBe(usage.output_tokens + total(executions, "result_tokens"));
+    const [code, results] = [total(executions, "code_tokens"), total(executions, "result_tokens")];
+    expect(billed_input_tokens).toBe(usage.input_tokens + (isFree ? 0 : code));
+    expect(billed_output_tokens).toBe(usage.output_tokens + (isFree ? 0 : results));
   }
+  expect(told.filter(({ usage }) => usage.curta.code_execution_is_free).length).toBeGreaterThan(
+    CLIENTS,
+  );
   // What the ledger has beyond that was on its way when the server was killed.
   expect(rows.length - told.length).toBeLessThanOrEqual(CLIENTS);
 
@@ -150,6 +182,7 @@ test(`${CLIENTS} clients for ${SECONDS} s and a kill -9: ledger, answers and rep
     "billed_output_tokens",
     "code_tokens",
     "result_tokens",
+    "web_search_requests",
     "executions",
     "bytes_out",
   ] as const) {
@@ -158,13 +191,17 @@ test(`${CLIENTS} clients for ${SECONDS} s and a kill -9: ledger, answers and rep
   }
 });
 
-async function ask(
-  url: string,
-  number: number,
-  stream: boolean,
-  container?: string,
-): Promise<Told> {
-  const body = toBody({ stream, container, messages: [{ role: "user", content: String(number) }] });
+interface Asking {
+  number: number;
+  searches: boolean;
+  stream: boolean;
+  container: string | undefined;
+}
+
+async function ask(url: string, { number, searches, stream, container }: Asking): Promise<Told> {
+  const content = searches ? `${number} search` : String(number);
+  const messages = [{ role: "user", content }];
+  const body = toBody({ stream, container, messages, ...(searches && WITH_SEARCH) });
   const response = await post(url, JSON.stringify(body));
   if (!stream) {
     const message = (await response.json()) as Omit<Told, "container"> & {
@@ -189,7 +226,7 @@ function readLedger(): Row[] {
   const database = new DatabaseSync(join(data, "curta.sqlite"), { readOnly: true });
   try {
     const names =
-      "id, outcome, container, input_tokens, output_tokens, executions, code_tokens, result_tokens, billed_input_tokens, billed_output_tokens, bytes_out";
+      "id, outcome, container, input_tokens, output_tokens, web_search_requests, executions, code_tokens, result_tokens, billed_input_tokens, billed_output_tokens, bytes_out";
     return database
       .prepare(`SELECT ${names} FROM ledger`)
       .all()
