@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import type { ModelMessage, ModelRequest } from "../provider.ts";
 import type { TextModel } from "../text-model.ts";
 import { toExchanges } from "./conversation.ts";
+import { createHarnessProvider } from "./harness.ts";
 import { buildPrompt } from "./prompt.ts";
 
 /** Counts a token for each word; asked to continue a text, it has nothing to say. */
@@ -154,4 +155,11 @@ test("the look into a file says when there is more", async () => {
   expect(messages[1]?.content).toMatch(
     /Attached file x\.csv \(9999 bytes\), it begins with:\na,b\n[^]*\n…$/,
   );
+});
+
+test("the window is the limit that the list of models tells", async () => {
+  const provider = createHarnessProvider(wordModel(8192));
+  expect(await provider.listModels?.(new AbortController().signal)).toEqual([
+    { id: "words", maxInputTokens: 8192, maxTokens: 8192 },
+  ]);
 });
