@@ -199,6 +199,7 @@ function notice({ content, stop_reason }: Message): void {
     const name = "name" in block ? `${block.type} ${block.name}` : block.type;
     const caller =
       "caller" in block && block.caller !== undefined ? ` by ${block.caller.type}` : "";
+    kinds.add(name);
     kinds.add(`${name}${caller}`);
     if (!("content" in block)) continue;
     const inner = Array.isArray(block.content) ? "list" : block.content.type;
