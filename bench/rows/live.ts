@@ -1,4 +1,9 @@
-/** print(1) on a live container, against a bare HTTP echo, a Jupyter kernel and a bare fork. */
+/**
+ * print(1) on a live container, against a bare HTTP echo, a Jupyter kernel and a bare fork.
+ *
+ * It changes nothing, so that the session keeps the checkpoint that it has. `x = 1` costs a new one after each
+ * cell, and has a row of its own.
+ */
 import type { Bench, GroupResult } from "../bench.ts";
 import type { BenchContainer } from "../curta.ts";
 import { createHttpClient } from "../http-client.ts";
@@ -9,7 +14,7 @@ import { atMost, describeTimes } from "../row.ts";
 import type { Row } from "../row.ts";
 import { summarize } from "../statistics.ts";
 
-type Times = Record<"Curta" | "echo" | "Jupyter" | "bare fork", number[]>;
+type Times = Record<"Curta" | "Curta, x = 1" | "echo" | "Jupyter" | "bare fork", number[]>;
 
 const PAUSE_MS = 50;
 
@@ -59,6 +64,7 @@ function toCalls(
   };
   return {
     Curta: () => container.run(code, "1\n"),
+    "Curta, x = 1": () => container.run("x = 1", ""),
     echo: async () => {
       const { ms, status } = await client.send("POST", "/echo", body);
       if (status !== 200) throw new Error(`The echo answered ${status}.`);
@@ -94,6 +100,7 @@ function judge(times: Times, how: string): Row[] {
       target: atMost(1),
       context: `p99 ${own!.p99.toFixed(2)} ms, bound ${tail.toFixed(2)} ms`,
     },
+    judgeChange(times, how),
   ];
 }
 
@@ -107,7 +114,18 @@ function judgeDense(times: Times): Row[] {
       target: atMost(1),
       context: describeTimes(times),
     },
+    judgeChange(times, "back to back"),
   ];
+}
+
+function judgeChange(times: Times, how: string): Row {
+  return {
+    what: `x = 1, live, ${how}: p50 against Jupyter's print(1)`,
+    figure: summarize(times["Curta, x = 1"]).p50 / summarize(times.Jupyter).p50,
+    unit: "x",
+    target: null,
+    context: describeTimes({ "Curta, x = 1": times["Curta, x = 1"], Jupyter: times.Jupyter }),
+  };
 }
 
 function name(times: Times, how: string): Record<string, number[]> {

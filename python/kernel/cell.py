@@ -16,6 +16,7 @@ from typing import Any
 
 from IPython.core.async_helpers import get_asyncio_loop
 
+from .reading import only_prints
 from .shell import Displays, Shell
 
 # A line that IPython's transformer might change: magics, shell escapes, help, automatic calls, prompts.
@@ -50,6 +51,7 @@ def compile_cell(shell: Shell, code: str, name: str) -> tuple[Any, Any]:
     tree = compile(code, name, "exec", flags | ast.PyCF_ONLY_AST, dont_inherit=True)
     if shell.ast_transformers:
         tree = shell.transform_ast(tree)
+    shell.changes_nothing = only_prints(tree, shell.user_ns)
     last = None
     if tree.body and isinstance(tree.body[-1], ast.Expr) and not TRAILING_SEMICOLON.search(code):
         last = ast.Expression(tree.body.pop().value)

@@ -60,6 +60,8 @@ FIRST_CELL_SECONDS = 0.02
 COLLECT_SECONDS = 0.01
 # Whoever waits longer for a cell has no use for the warm memory of the last one's arrays.
 KEEP_SECONDS = 1.0
+# Of the folder of threads in /proc.
+LINKS_OF_ONE_THREAD = 3
 DISPLAY_TEXT_BYTES_MAX = 16 << 20
 # What each display counts for, so that their number is bounded as well.
 DISPLAY_BYTES_LEAST = 4096
@@ -82,6 +84,8 @@ class Session:
         self.checkpoint = 0
         # The copy before it: killed, and to be collected before user code sees that there was one.
         self.ended = 0
+        # The last cell has left everything as it was, so that the checkpoint from before it still stands.
+        self.same = False
         # There is no checkpoint until the next cell comes.
         self.parked = False
         self.main = os.getpid()
@@ -133,8 +137,9 @@ class Session:
                 # A figure is a knot of cycles, a megabyte of it that the checkpoint would keep as well.
                 gc.collect()
                 trim_heap()
-            self.make_checkpoint()
-            self.rehearse()
+            if not self.same:
+                self.make_checkpoint()
+                self.rehearse()
             if not select_from([self.channel], [], [], COLLECT_SECONDS)[0]:
                 self.collect_ended()
                 if kept_bytes() and not select_from([self.channel], [], [], KEEP_SECONDS)[0]:
@@ -147,6 +152,7 @@ class Session:
         # Past the trait's checks and observers, which nobody here needs.
         shell._trait_values["execution_count"] = number
         shell.failure = None
+        shell.changes_nothing = self.same = False
         folder = self.output_folder = f"/outputs/{number:06d}"
         try:
             os.mkdir(folder)
@@ -166,6 +172,7 @@ class Session:
         tools = header.get("tools")
         if tools:
             self.tools.declare(shell.user_ns, tools)
+        own = not tools and not self.has_hooks()
         try:
             self.running = True
             self.call_hooks("pre_execute")
@@ -178,6 +185,7 @@ class Session:
             shell.failure = error
         finally:
             self.running = False
+        self.same = own and shell.changes_nothing and shell.failure is None and self.has_sound_checkpoint()
         try:
             self.tools.end_cell()
             self.finish(number, started, cpu)
@@ -207,6 +215,28 @@ class Session:
             for hook in hooks[self.own_callbacks[event] :]:
                 hook()
 
+    def has_hooks(self) -> bool:
+        """Whether code of the user's own sees each cell."""
+        shell = self.shell
+        return bool(
+            any(len(hooks) > self.own_callbacks.get(event, 0) for event, hooks in self.callbacks.items())
+            or shell.ast_transformers
+            or shell.input_transformers_post
+            or sys.gettrace()
+            or sys.getprofile()
+        )
+
+    def has_sound_checkpoint(self) -> bool:
+        """Whether there is one that lives, and nothing but cells that could have changed something since."""
+        try:
+            return (
+                self.checkpoint > 0
+                and os.stat("/proc/self/task").st_nlink == LINKS_OF_ONE_THREAD
+                and os.waitid(os.P_PID, self.checkpoint, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+            )
+        except OSError:
+            return False
+
     def rehearse(self, wait_seconds: float = 0) -> None:
         """Run a cell for nothing when nobody asks for one within the time given.
 
@@ -214,14 +244,8 @@ class Session:
         simplest cell. Paid here, between two cells, they are not paid while somebody waits.
         """
         shell = self.shell
-        if (
-            any(len(hooks) > self.own_callbacks.get(event, 0) for event, hooks in self.callbacks.items())
-            or shell.ast_transformers
-            or shell.input_transformers_post
-            or sys.gettrace()
-            or sys.getprofile()
-        ):
-            return  # The user's own hooks must not see a cell that nobody sent.
+        if self.has_hooks():
+            return  # They must not see a cell that nobody sent.
         send = self.send
         try:
             if select_from([self.channel], [], [], wait_seconds)[0]:
@@ -263,7 +287,7 @@ class Session:
             f'{{"t":"done","n":{number},"status":"{status}","code":{code}'
             f',"wall":{(time.perf_counter() - started) * 1000:.3f},"cpu":{(cpu_seconds() - cpu) * 1000:.3f}'
             f',"peak":{self.memory.measure()},"files":{TRUTH[left]},"shown":{shown}'
-            f',"truncated":{TRUTH[truncated]},"rollback":{TRUTH[goes_back]}}}'
+            f',"truncated":{TRUTH[truncated]},"rollback":{TRUTH[goes_back]},"same":{TRUTH[self.same]}}}'
         )
         for output in self.outputs:
             output.end()

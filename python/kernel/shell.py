@@ -42,6 +42,8 @@ class Shell(InteractiveShell):
 
     # The exception that ended the last cell, syntax errors included.
     failure: BaseException | None = None
+    # The last cell can have changed nothing, as far as its code tells.
+    changes_nothing = False
     # What the harness has changed, for programs that are not cells (script.py).
     plain: Any = None
 

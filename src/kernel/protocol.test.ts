@@ -48,6 +48,7 @@ test.each<[string, unknown]>([
       shown: [],
       truncated: false,
       rollback: false,
+      same: false,
     },
   ],
 ])("%s is a ChannelError", (_name, header) => {

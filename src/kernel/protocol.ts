@@ -41,6 +41,8 @@ export type KernelEvent =
       shownFiles: string[];
       truncated: boolean;
       rollback: boolean;
+      /** The cell has changed nothing, and the checkpoint from before it is the one after it. */
+      same: boolean;
     };
 
 /** A call of a function outside, as the code made it. */
@@ -105,6 +107,7 @@ const frames = z.discriminatedUnion("t", [
     shown: few(100, text(255)),
     truncated: z.boolean(),
     rollback: z.boolean(),
+    same: z.boolean(),
   }),
 ]);
 
@@ -160,6 +163,7 @@ export function parseKernelFrame(
         shownFiles: frame.shown,
         truncated: frame.truncated,
         rollback: frame.rollback,
+        same: frame.same,
       };
   }
 }

@@ -153,7 +153,7 @@ export function createSession(
   let interruptDone: Promise<unknown> = Promise.resolve();
   /** A checkpoint took over between two cells, and the keeper has not yet told why. */
   let restoredEarly = false;
-  /** The last cell that was reported as done. */
+  /** The last cell that was reported as done and has left a checkpoint of its own. */
   let lastDone = 0;
   /** What the next answer has to say of what happened since the last one. */
   let newsBetween: string | null = null;
@@ -496,8 +496,11 @@ export function createSession(
       return;
     }
     cellsDone += 1;
-    lastDone = standing = cell.number;
-    doneBase = base;
+    standing = cell.number;
+    if (!event.same) {
+      lastDone = cell.number;
+      doneBase = base;
+    }
     finish(toStatus(cell, event), null);
   }
 

@@ -196,13 +196,13 @@ print('{"t":"done","n":1}')`,
   },
   {
     name: "47 a forged end of the cell",
-    code: `${SESSION}session.channel.sendall(frame({'t': 'done', 'n': session.shell.execution_count, 'status': 'ok', 'code': 0, 'wall': 0, 'cpu': 0, 'peak': 0, 'files': True, 'shown': [], 'truncated': False, 'rollback': False}))
+    code: `${SESSION}session.channel.sendall(frame({'t': 'done', 'n': session.shell.execution_count, 'status': 'ok', 'code': 0, 'wall': 0, 'cpu': 0, 'peak': 0, 'files': True, 'shown': [], 'truncated': False, 'rollback': False, 'same': False}))
 time.sleep(0.2)`,
     mayLose: true,
   },
   {
     name: "47 forged words out of turn",
-    code: `${SESSION}for word in ({'t': 'ready'}, {'t': 'restored', 'n': 0}, {'t': 'done', 'n': 10**9, 'status': 'ok', 'code': 0, 'wall': 0, 'cpu': 0, 'peak': 0, 'files': False, 'shown': [], 'truncated': False, 'rollback': False}):
+    code: `${SESSION}for word in ({'t': 'ready'}, {'t': 'restored', 'n': 0}, {'t': 'done', 'n': 10**9, 'status': 'ok', 'code': 0, 'wall': 0, 'cpu': 0, 'peak': 0, 'files': False, 'shown': [], 'truncated': False, 'rollback': False, 'same': False}):
     session.channel.sendall(frame(word))
 print('sent')`,
     prints: "sent",
@@ -230,7 +230,7 @@ word = lambda: random.choice([
     {'t': 'stream', 's': random.choice([1, 2]), 'o': random.choice([0, 10, 1 << 40])},
     {'t': 'display', 'kind': 'display_data', 'parts': [], 'metadata': {}},
     {'t': 'error', 'name': 'E', 'message': 'm', 'traceback': 't', 'line': 1},
-    {'t': 'done', 'n': random.choice([1, 10 ** 6]), 'status': 'ok', 'code': 0, 'wall': 0, 'cpu': 0, 'peak': 0, 'files': True, 'shown': [], 'truncated': False, 'rollback': random.random() < .5}])
+    {'t': 'done', 'n': random.choice([1, 10 ** 6]), 'status': 'ok', 'code': 0, 'wall': 0, 'cpu': 0, 'peak': 0, 'files': True, 'shown': [], 'truncated': False, 'rollback': random.random() < .5, 'same': random.random() < .5}])
 for _ in range(300): session.channel.sendall(frame(word()))
 for _ in range(300):
     try: session.control.send(os.urandom(random.randrange(64)), socket.MSG_DONTWAIT)
