@@ -26,10 +26,19 @@ import { startServer, type TestServer } from "../server.ts";
 /** What fails, and why that is as it should be. */
 const EXPLAINED: readonly (readonly [name: RegExp, why: string])[] = [
   [
-    /PermissionError: .*(python3|Programs cannot be started)/,
+    /PermissionError: .*(python3|meson|numpy-config|\/bin\/sh|Programs cannot be started)/,
     "starts a program, which Python here may not",
   ],
   [/ArrayMemoryError|: MemoryError|test_large_m4/, "wants more memory than the container has"],
+  [
+    /^tests\/numpy\/(f2py|distutils)\//,
+    "builds extension modules, for which the sandbox has neither compilers nor sources nor headers",
+  ],
+  [/test_public_api|random\/tests\/test_extending/, "looks for headers and for set-up tools"],
+  [
+    /TestFlat::test_refcount/,
+    "passes by itself: garbage that is collected meanwhile changes how often None is referred to",
+  ],
   [/Could not find file/, "fails outside too: the wheel does not ship the file"],
   [/fixture '.*' not found/, "fails outside too: the wheel does not ship the servers it asks"],
 ];
@@ -74,7 +83,7 @@ const runsAll = process.env.TEST_SUITES === "all";
 const seconds = runsAll ? 3600 : 150;
 
 const Report = z.object({
-  passed: z.number(),
+  passed: z.number().default(0),
   failed: z.number().default(0),
   names: z.array(z.string()),
 });
@@ -104,27 +113,36 @@ const RUNNER = readFileSync(new URL("../../fixtures/run-suite.py", import.meta.u
 test.each(Object.entries(FAST))(
   "56 %s passes its own tests inside",
   async (library, { modules, atLeast }) => {
-    const container = await createContainer(server);
-    const put = await send(
-      server,
-      "PUT",
-      `/v1/containers/${container.id}/files/suite.zip`,
-      archive,
-    );
-    expect(put.status).toBe(200);
     const chosen = runsAll ? allModules(library) : modules;
-    const code = `MODULES = ${JSON.stringify(chosen)}\n${RUNNER}`;
-    const report = Report.parse(JSON.parse(await printPatiently(container, code)));
+    const report = { passed: 0, failed: 0, names: [] as string[] };
+    for (let from = 0; from < chosen.length; from += MODULES_AT_ONCE) {
+      const part = await runModules(chosen.slice(from, from + MODULES_AT_ONCE));
+      report.passed += part.passed;
+      report.failed += part.failed;
+      report.names.push(...part.names);
+    }
     console.log(`${library}: ${report.passed} passed, ${report.failed} failed`);
     const unexplained = report.names.filter(
       (name) => !EXPLAINED.some(([pattern]) => pattern.test(name)),
     );
     expect(unexplained).toEqual([]);
     expect(report.passed).toBeGreaterThan(atLeast);
-    await container.delete();
   },
   (seconds + 60) * 1000,
 );
+
+/** So many leave room in one container's memory for what the tests leave behind. */
+const MODULES_AT_ONCE = 100;
+
+async function runModules(modules: string[]): Promise<z.output<typeof Report>> {
+  const container = await createContainer(server);
+  const put = await send(server, "PUT", `/v1/containers/${container.id}/files/suite.zip`, archive);
+  expect(put.status).toBe(200);
+  const code = `MODULES = ${JSON.stringify(modules)}\n${RUNNER}`;
+  const report = Report.parse(JSON.parse(await printPatiently(container, code)));
+  await container.delete();
+  return report;
+}
 
 /** What a cell prints that may take an hour: `fetch` waits five minutes for an answer and no longer. */
 async function printPatiently({ id }: TestContainer, code: string): Promise<string> {
