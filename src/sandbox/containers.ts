@@ -14,10 +14,11 @@ import { randomBytes } from "node:crypto";
 
 import type { Config } from "../config.ts";
 import { GatewayError } from "../errors.ts";
-import { createCheckpoints, type Checkpoints } from "./checkpoints.ts";
 import { runCommand } from "./command.ts";
 import { containerGone } from "./container-gone.ts";
 import type { ContainerRecord } from "../store/kept-containers.ts";
+import { createHistory } from "./history.ts";
+import { watchCell } from "./journal.ts";
 import type { Keeper } from "./keeper.ts";
 import { createKeeping, type Keeping, type KeptStores } from "./keeping.ts";
 import type { Pool, Sandbox } from "./pool.ts";
@@ -28,7 +29,6 @@ import type {
   Containers,
   ExecuteOptions,
   ExecutionEvent,
-  ExecutionStatus,
   Place,
   WorkspaceFile,
 } from "./sandbox.ts";
@@ -57,8 +57,6 @@ interface Entry {
   parked: boolean;
   /** Shell commands so far. */
   commands: number;
-  /** The named states of the present sandbox; they end with it. */
-  checkpoints: { sandbox: Sandbox; of: Checkpoints } | null;
   /** Ends the execution that waits for answers to its calls; null while there is none. */
   dismiss: (() => Promise<void>) | null;
   container: Container;
@@ -133,7 +131,6 @@ export function createContainers(
       waiting: 0,
       parked: false,
       commands: 0,
-      checkpoints: null,
       dismiss: null,
       container: {
         id,
@@ -203,53 +200,24 @@ export function createContainers(
   }
 
   function historyOf(find: () => Entry): ContainerHistory {
-    const never = new AbortController().signal;
-    async function inside<Result>(
-      signal: AbortSignal,
-      work: (checkpoints: Checkpoints, entry: Entry, release: () => void) => Promise<Result>,
-    ): Promise<Result> {
-      const entry = find();
-      const release = await enter(entry, signal);
-      try {
-        const sandbox = await rebuiltSandboxOf(entry, undefined, signal);
-        return await work(checkpointsOf(entry, sandbox), entry, release);
-      } finally {
-        leave(entry, release);
-      }
-    }
-    /** Of what may end in another state than it began in. */
-    const moving: typeof inside = (signal, work) =>
-      inside(signal, async (checkpoints, entry, release) => {
-        const result = await work(checkpoints, entry, release);
-        if (entry.sandbox !== null)
-          entry.keeping?.journal?.moveTo(entry.sandbox.session.cells.standing);
-        return result;
-      });
-    return {
-      create: (name) => inside(never, (checkpoints) => checkpoints.create(name)),
-      list: () => find().checkpoints?.of.list() ?? [],
-      restore: (name) => moving(never, (checkpoints) => checkpoints.restore(name)),
-      delete: (name) => inside(never, (checkpoints) => checkpoints.delete(name)),
-      keep: (id, index) => moving(never, (checkpoints) => checkpoints.keep(id, index)),
-      branch: (count, run, signal) =>
-        moving(signal, async (checkpoints, entry, release) => {
-          const executeHere: Container["execute"] = (options, own) =>
-            executeInside(entry, options, release, own);
-          const [branch, results] = await checkpoints.branch(count, (index) =>
-            run(index, executeHere),
-          );
-          return [branch.id, results];
-        }),
-    };
-  }
-
-  function checkpointsOf(entry: Entry, sandbox: Sandbox): Checkpoints {
-    if (entry.checkpoints?.sandbox !== sandbox) {
-      const { session } = sandbox;
-      const of = createCheckpoints(session, config.checkpoints, now);
-      entry.checkpoints = { sandbox, of };
-    }
-    return entry.checkpoints.of;
+    return createHistory({
+      checkpointsMax: config.checkpoints,
+      now,
+      async inside(signal, work) {
+        const entry = find();
+        const release = await enter(entry, signal);
+        try {
+          const sandbox = await rebuiltSandboxOf(entry, undefined, signal);
+          return await work(sandbox, (options, own) => executeInside(entry, options, release, own));
+        } finally {
+          leave(entry, release);
+        }
+      },
+      moved() {
+        const { keeping, sandbox } = find();
+        if (sandbox !== null) keeping?.journal?.moveTo(sandbox.session.cells.standing);
+      },
+    });
   }
 
   async function* start(
@@ -283,39 +251,22 @@ export function createContainers(
     signal: AbortSignal,
   ): AsyncGenerator<ExecutionEvent> {
     const run = session.run(options, signal);
-    const journal = entry.keeping?.journal;
-    const earlier = journal && session.cells.last;
-    let hasCalled = false;
-    let status: ExecutionStatus | null = null;
-    let isNoted = false;
-    // Once, as soon as it has ended and before another one begins.
-    const note = () => {
-      if (isNoted || !journal || session.cells.last === earlier) return;
-      isNoted = true;
-      const { code, timeoutMs } = options;
-      const wasStopped = status !== "ok" && status !== "error";
-      const missing = hasCalled ? "calls" : wasStopped ? "stopped" : null;
-      const cell = { code, timeoutMs, failed: status !== "ok", missing } as const;
-      journal.note(session.cells, cell);
-    };
+    const cell = watchCell(entry.keeping?.journal ?? null, session, options);
     const dismiss = async () => {
       await run.return();
-      note();
+      cell.end();
       release();
     };
     try {
       for await (const event of run) {
-        if (event.type === "calls") {
-          hasCalled = true;
-          entry.dismiss = dismiss;
-        }
-        if (event.type === "done") status = event.status;
+        cell.see(event);
+        if (event.type === "calls") entry.dismiss = dismiss;
         yield event;
         if (entry.dismiss === dismiss) entry.dismiss = null;
       }
     } finally {
       if (entry.dismiss === dismiss) entry.dismiss = null;
-      note();
+      cell.end();
     }
   }
 

@@ -10,7 +10,8 @@
  * be run again (`replay.ts`), until a cell has run without that, from which the journal begins anew.
  */
 import type { JournalCell, JournalSpot, JournalStore, MissingCell } from "../store/journal.ts";
-import type { CellsSoFar } from "./session.ts";
+import type { ExecutionEvent, ExecutionStatus } from "./sandbox.ts";
+import type { CellsSoFar, Session } from "./session.ts";
 
 export interface NotedCell {
   code: string;
@@ -39,6 +40,33 @@ export interface Journal {
   rebuilt(standing: number, upTo: JournalSpot | null): void;
   /** Running the cells again has ended the sandbox: they are not tried another time. */
   giveUp(): void;
+}
+
+/** Follows a cell that is about to begin, and notes it once when it has ended, before another one can begin. */
+export function watchCell(
+  journal: Journal | null,
+  session: Session,
+  { code, timeoutMs }: Pick<NotedCell, "code" | "timeoutMs">,
+): { see(event: ExecutionEvent): void; end(): void } {
+  if (journal === null) return { see() {}, end() {} };
+  const { last } = session.cells;
+  let hasCalled = false;
+  let status: ExecutionStatus | null = null;
+  let isNoted = false;
+  return {
+    see(event) {
+      if (event.type === "calls") hasCalled = true;
+      if (event.type === "done") ({ status } = event);
+    },
+    end() {
+      // It may have ended before it began.
+      if (isNoted || session.cells.last === last) return;
+      isNoted = true;
+      const wasStopped = status !== "ok" && status !== "error";
+      const missing = hasCalled ? "calls" : wasStopped ? "stopped" : null;
+      journal.note(session.cells, { code, timeoutMs, failed: status !== "ok", missing });
+    },
+  };
 }
 
 const FRESH: JournalSpot = { position: 0, ordinal: 0 };

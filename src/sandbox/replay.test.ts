@@ -105,7 +105,7 @@ test("what fails anew, cannot be run or leaves no trace is told by its number", 
     [
       "The interpreter was started anew and 5 calls were run again, in order: the variables, imports and functions that they made are there again.",
       "What depends on time, chance or files that have changed since may differ.",
-      "Not run again, because their code called tools that the client runs: call 2.",
+      "Not run again, because their code called tools: call 2.",
       "Not run again, because they were stopped before their end: call 5.",
       "Not run again, because there was no room to keep them: call 6.",
       "Failed this time: call 4 (Oops: error), call 7 (Oops: killed), call 8 (Oops: timeout).",
@@ -122,7 +122,7 @@ test("the first cells that were too many are told, and so it is when none is lef
   );
   const none = setup([{ missing: "calls" }]);
   expect(describeReplay(await none.run(), 60)).toMatch(
-    /^The container's interpreter had to be started anew since the last call, and no call could be run again: .* called tools that the client runs: call 1\./,
+    /^The container's interpreter had to be started anew since the last call, and no call could be run again: .* because their code called tools: call 1\./,
   );
   expect(none.journal.isBehind(FRESH)).toBe(false);
 });

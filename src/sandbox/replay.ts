@@ -122,7 +122,7 @@ export function describeReplay(result: Replay, seconds: number): string {
 }
 
 const MISSING: Record<MissingCell, string> = {
-  calls: "their code called tools that the client runs",
+  calls: "their code called tools",
   stopped: "they were stopped before their end",
   space: "there was no room to keep them",
 };

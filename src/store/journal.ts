@@ -17,7 +17,7 @@ export interface JournalSpot {
 }
 
 /**
- * Why a cell cannot be run again: its code called functions that the client answers, it was stopped in the middle,
+ * Why a cell cannot be run again: its code called functions that somebody outside answered, it was stopped in the middle,
  * or there was no room for it.
  */
 export type MissingCell = "calls" | "stopped" | "space";

@@ -262,3 +262,27 @@ test("variables that are lost within a sandbox, and those of a sandbox that died
   expect(answer).toMatchObject({ status: "ok", stdout: "7\n" });
   expect(answer.notice).toMatch(/2 calls were run again/);
 });
+
+test("killed in the middle of a call, or of running the calls again, nothing is half there", async () => {
+  const container = await createContainer(server as never);
+  await container.print("open('log', 'a').write('x')\nx = 1");
+  await container.print("import time\ntime.sleep(1)\nopen('log', 'a').write('y')");
+  await written(container, 2);
+  await kept(container, ["log 2"]);
+  const code = "x = 2\nopen('begun', 'w').close()\ntime.sleep(60)";
+  const cut = execute(container.id, code).catch(() => null);
+  const files = `/v1/containers/${container.id}/files`;
+  await expect
+    .poll(async () => await (await send(server as never, "GET", files)).text())
+    .toContain("begun");
+  await restart();
+  await cut;
+  // Wherever it is by then: the files and the journal are those from before.
+  const again = execute(container.id, "print(x)", true).catch(() => null);
+  await Promise.race([again, new Promise((resolve) => setTimeout(resolve, 700))]);
+  await restart();
+  await again;
+  const answer = await execute(container.id, "print(x, open('log').read())", true);
+  expect(answer.stdout).toBe("1 xy\n");
+  expect(answer.notice).toMatch(/2 calls were run again/);
+});
