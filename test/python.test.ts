@@ -14,4 +14,4 @@ test("python -m unittest passes in python/tests", () => {
   });
   expect({ status, stderr }).toMatchObject({ status: 0 });
   expect(stderr).toMatch(/Ran [1-9]\d+ tests/);
-});
+}, 65_000);
