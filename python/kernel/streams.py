@@ -39,10 +39,17 @@ class OutputFile(io.FileIO):
     writes = 0
     size = 0
     dropped = False
+    # Appended, but an interrupt, or what else a signal handler raises, came before the buffer above could be told.
+    untold = b""
 
     def write(self, data: bytes) -> int:  # type: ignore[override]
         """Append, or pretend to."""
         length = len(data)
+        if self.untold:
+            untold, self.untold = self.untold, b""
+            # The buffer has kept it, and it comes again at the head of what is there now.
+            if data[: len(untold)] == untold:
+                return len(untold)
         if self.size + length > self.limit:
             self.dropped = True
             data = memoryview(data)[: max(0, self.limit - self.size)]
@@ -55,12 +62,17 @@ class OutputFile(io.FileIO):
                 threading.Thread(target=collect_blocks, args=(self,), daemon=True).start()
             except RuntimeError:
                 pass  # The container's processes and threads are used up: lines go out one by one.
+        before = os.fstat(self.fileno()).st_size
         try:
             super().write(data)
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EFBIG):
                 raise
             self.dropped = True  # Something past this stream has filled its file.
+        except BaseException:
+            if os.fstat(self.fileno()).st_size - before >= len(data):
+                self.untold = bytes(data)
+            raise
         return length
 
 
