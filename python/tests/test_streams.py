@@ -10,7 +10,7 @@ from typing import Any
 
 from kernel.streams import BUFFER_BYTES, OutputFile
 
-ROUNDS = 300
+ROUNDS = 100
 
 
 class Interrupted(unittest.TestCase):
