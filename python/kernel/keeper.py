@@ -99,6 +99,10 @@ class Keeper:
         # Of a session: no programs.
         self.narrow_filter: bytes = settings["filter"]
         self.command: Command | None = None
+        # How its shell has ended.
+        self.command_end: tuple[int, resource.struct_rusage] | None = None
+        # The main line has died, and the server does not know it yet.
+        self.is_burying = False
         self.snapshots = Snapshots(hidden)
         self.marks: dict[str, Mark] = {}
         self.mark_number = 0
@@ -171,13 +175,15 @@ class Keeper:
             if self.command:
                 self.command.launches.ended(process, status, usage)
                 if process == self.command.process:
-                    self.end_command(status, usage)
+                    self.command_end = status, usage
+                    self.finish_command()
             if process == self.main:
                 self.main = 0
                 # What it said last counts: which process its checkpoint is.
                 self.hear()
                 if self.going_back:
                     continue
+                self.is_burying = True
                 if self.main == 0:
                     self.make_way()
                 alone = self.main == 0 and self.is_alone()
@@ -186,6 +192,8 @@ class Keeper:
                 memory, self.memory_kills = kills > self.memory_kills, kills
                 died = {"signal": max(-code, 0), "code": max(code, 0), "memory": memory, "alone": alone}
                 self.tell({"ev": "died", **died})
+                self.is_burying = False
+                self.finish_command()
 
     def hear(self) -> None:
         """Take in what the session says of itself. A lie harms only the session."""
@@ -315,6 +323,12 @@ class Keeper:
                 self.poll.unregister(descriptor)
         if command.overflow:
             command.kill(self.session_processes())
+
+    def finish_command(self) -> None:
+        """Say that a command has ended, but first that the main line died with it: the next call waits for another."""
+        if self.command_end and not self.is_burying:
+            end, self.command_end = self.command_end, None
+            self.end_command(*end)
 
     def end_command(self, status: int, usage: resource.struct_rusage) -> None:
         """The shell has ended: end what it left behind, and say how it went."""
@@ -609,13 +623,18 @@ def start_of(process: int) -> int | None:
 
 
 def is_dying(process: int) -> bool:
-    """Whether a process has been killed and is not collected yet."""
+    """Whether a process has been killed and is not collected yet.
+
+    A kill is pending until the process takes it up, and exits from then on; so in this order, or what is taken up
+    between the two looks would be seen in neither.
+    """
     if process <= 1:
         return False
     try:
-        with open(f"/proc/{process}/stat", "rb") as stat, open(f"/proc/{process}/status", "rb") as status:
-            fields = stat.read().rpartition(b")")[2].split()
+        with open(f"/proc/{process}/status", "rb") as status:
             pending = [int(line.split()[1], 16) for line in status if line.startswith((b"SigPnd:", b"ShdPnd:"))]
+        with open(f"/proc/{process}/stat", "rb") as stat:
+            fields = stat.read().rpartition(b")")[2].split()
     except OSError:
         return False
     exiting = int(fields[6]) & PF_EXITING

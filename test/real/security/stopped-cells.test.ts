@@ -88,6 +88,15 @@ describe("a command against the session", () => {
     }
   });
 
+  test("nor one that dies together with the shell", async () => {
+    await prepare();
+    for (let round = 0; round < 30; round += 1) {
+      await container.print("x = 1");
+      await container.execute("kill -9 -1", 5, "bash");
+      expect(await container.execute("print('on')", 5)).toMatchObject({ status: "ok" });
+    }
+  });
+
   test("where no process is left, it says so", async () => {
     await prepare();
     await container.print(
