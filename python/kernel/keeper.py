@@ -318,7 +318,8 @@ class Keeper:
         command = self.command
         assert command
         command.launches.read(ready)
-        for descriptor in ready.keys() & command.streams.keys():
+        # In the order of the streams, so that what has come at once is told as most programs write it.
+        for descriptor in [stream for stream in command.streams if stream in ready]:
             if not command.read(descriptor):
                 self.poll.unregister(descriptor)
         if command.overflow:
