@@ -51,6 +51,8 @@ async function upload(mb: number, saysLength: boolean): Promise<{ status: number
   const length = HEAD.length + mb * MIB + END.length;
   const sent = request(`${server.url}/v1/files`, {
     method: "POST",
+    // A connection of its own: on one that was given up in the middle of a body nothing else can be asked.
+    agent: false,
     headers: {
       "content-type": "multipart/form-data; boundary=b",
       ...(saysLength && { "content-length": length }),
