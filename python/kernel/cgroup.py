@@ -40,11 +40,12 @@ class Group:
 
     def used_up(self) -> int:
         """Bytes that are in use and cannot be taken back, when hardly anything is left; else 0."""
-        if self.left() > LAST_MB * MIB:
+        left = self.left()
+        if left > LAST_MB * MIB:
             return 0
         values = read_values(self.stat)
         files = sum(values.get(name, values.get(b"total_" + name, 0)) for name in (b"active_file", b"inactive_file"))
-        used = self.memory_bytes - self.left() - files
+        used = self.memory_bytes - left - files
         return used if used > self.memory_bytes - LAST_MB * MIB else 0
 
     def descriptors(self) -> tuple[int, ...]:

@@ -371,10 +371,7 @@ class Keeper:
 
     def signal(self, number: int) -> None:
         if self.main > 1:
-            try:
-                os.kill(self.main, number)
-            except ProcessLookupError:
-                pass
+            send_signal(self.main, number)
 
     def ask_for_stack(self, *more: int) -> None:
         """Let faulthandler write the main line's stack, before the kill that follows gets there first."""
