@@ -17,7 +17,7 @@ import { readPage, type PageText } from "../search/read-page.ts";
 import type { LocalDocuments } from "../search/select.ts";
 import { markUntrusted } from "../search/sources.ts";
 import type { Tool, ToolContext, ToolEvent } from "./tool.ts";
-import type { FetchedPage } from "./web-output.ts";
+import { toFetchResult, type FetchedPage } from "./web-output.ts";
 
 export interface WebFetchOptions {
   fetcher: PageFetcher;
@@ -94,7 +94,7 @@ async function open(
     const fetched = { url: opened, title: page.title, text, retrievedAt: new Date() };
     const words =
       context.caller === "code"
-        ? toJson({ ...fetched, text: page.text })
+        ? JSON.stringify(toFetchResult({ ...fetched, text: page.text }))
         : await tell(fetched, page, number, context, options);
     return {
       type: "result",
@@ -132,20 +132,6 @@ async function tell(
   ].filter(Boolean);
   const head = `The page ${url}${title === null ? "" : `, "${title}"`}.`;
   return [markUntrusted(head, text), ...notes].join("\n\n");
-}
-
-/** The object that the hosted tool gives to code. */
-function toJson({ url, title, text, retrievedAt }: FetchedPage): string {
-  return JSON.stringify({
-    type: "web_fetch_result",
-    url,
-    retrieved_at: retrievedAt.toISOString(),
-    content: {
-      type: "document",
-      source: { type: "text", media_type: "text/plain", data: text },
-      title,
-    },
-  });
 }
 
 function checkUrl(url: string, { urls, scope }: WebFetchOptions): void {

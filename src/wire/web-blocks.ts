@@ -4,7 +4,7 @@ import { pack, unpack } from "../search/opaque.ts";
 import { toSearchText, markUntrusted, type Sources } from "../search/sources.ts";
 import type { OutputPart } from "../tools/execution-output.ts";
 import type { ToolOutput } from "../tools/tool.ts";
-import type { WebOutput } from "../tools/web-output.ts";
+import { toFetchResult, type WebOutput } from "../tools/web-output.ts";
 import type { Rejection } from "./code-execution/rendering.ts";
 import type { CitationContent, WebResult } from "./events.ts";
 import type { WireNativeResult } from "./schema.ts";
@@ -37,24 +37,13 @@ export function toWebBlock(toolUseId: string, output: WebOutput): WebResult {
       };
     case "web_search_error":
       return toWebErrorBlock(toolUseId, "web_search", output);
-    case "web_fetch": {
-      const { url, title, text, retrievedAt } = output.page;
+    case "web_fetch":
       return {
         type: "web_fetch_tool_result",
         tool_use_id: toolUseId,
         caller: DIRECT,
-        content: {
-          type: "web_fetch_result",
-          url,
-          retrieved_at: retrievedAt.toISOString(),
-          content: {
-            type: "document",
-            source: { type: "text", media_type: "text/plain", data: text },
-            title,
-          },
-        },
+        content: toFetchResult(output.page),
       };
-    }
     case "web_fetch_error":
       return toWebErrorBlock(toolUseId, "web_fetch", output);
   }
