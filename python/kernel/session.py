@@ -193,14 +193,22 @@ class Session:
             self.finish(number, started, cpu)
 
     def end_children(self, started: float) -> None:
-        """End the processes that a stopped cell has started: its time is over for them, too."""
+        """End the processes that a stopped cell has started: its time is over for them, too.
+
+        The kernel tells the start of a process in ticks, and a cell may begin in the tick in which one of the cell
+        before was started. That one is older than the checkpoint, and processes are numbered in turn.
+        """
         ticks = os.sysconf("SC_CLK_TCK")
         since = int((time.clock_gettime(time.CLOCK_BOOTTIME) - (time.perf_counter() - started)) * ticks)
         own = {KEEPER, os.getpid(), self.main, self.checkpoint}
 
         def find() -> list[int]:
             table = processes().items()
-            return [process for (process, start), (_, dead) in table if start >= since and process not in own and not dead]
+            return [
+                process
+                for (process, start), (_, dead) in table
+                if (start > since or (start == since and process > self.checkpoint)) and process not in own and not dead
+            ]
 
         try:
             for process in end_all(find):
