@@ -3,14 +3,16 @@
  *       -fno-asynchronous-unwind-tables -mno-sse -fno-tree-loop-distribute-patterns arrays.c -o arrays.so
  *   objcopy -O binary -j .text arrays.so arrays.bin && xxd -p arrays.bin && nm arrays.so
  *
- * numpy calls these with the interpreter's lock held, so they need none of their own.
+ * pandas fills its tables without the interpreter's lock, so there is one here. Whoever does not get it takes memory
+ * from elsewhere; what cannot be returned for so long that the owner must have been lost in a fork is not returned.
  */
 typedef unsigned long word;
 
 enum { HUGE = 1 << 21, LEAST = 1 << 20, BLOCKS = 64 };
-enum { MMAP = 9, MUNMAP = 11, MADVISE = 28, READ_WRITE = 3, PRIVATE_ANONYMOUS = 0x22 };
+enum { MMAP = 9, MUNMAP = 11, SCHED_YIELD = 24, MADVISE = 28, READ_WRITE = 3, PRIVATE_ANONYMOUS = 0x22 };
 enum { HUGEPAGE = 14, WIPEONFORK = 18, KEEPONFORK = 19 };
 enum { NONE, FRESH, REUSED, FREE };
+enum { TRIES = 100, TRIES_TO_RETURN = 1 << 20 };
 
 struct block {
     word address, length, state, epoch;
@@ -22,7 +24,13 @@ struct memory {
     void *(*allocate_zeros)(void *, word, word);
     void *(*resize)(void *, void *, word);
     void (*release)(void *, void *, word);
-    word epoch, kept, kept_max, reused, reused_max;
+    /* The C library's. */
+    void *(*c_malloc)(word);
+    void *(*c_calloc)(word, word);
+    void *(*c_realloc)(void *, word);
+    void (*c_free)(void *);
+    word (*c_usable)(void *);
+    word lock, epoch, kept, kept_max, reused, reused_max;
     struct block blocks[BLOCKS];
 };
 
@@ -38,6 +46,21 @@ static inline word call(word number, word a, word b, word c, word d, word e, wor
     return result;
 }
 
+static int lock(struct memory *memory, int tries)
+{
+    while (__atomic_exchange_n(&memory->lock, 1, __ATOMIC_ACQUIRE)) {
+        if (--tries < 0)
+            return 0;
+        call(SCHED_YIELD, 0, 0, 0, 0, 0, 0);
+    }
+    return 1;
+}
+
+static void unlock(struct memory *memory)
+{
+    __atomic_store_n(&memory->lock, 0, __ATOMIC_RELEASE);
+}
+
 static void end(struct memory *memory, struct block *block)
 {
     if (block->state == FREE)
@@ -48,13 +71,22 @@ static void end(struct memory *memory, struct block *block)
     block->state = NONE;
 }
 
-void drop(struct memory *memory, word room)
+static void make_room(struct memory *memory, word room)
 {
     for (int i = 0; i < BLOCKS && memory->kept > room; i++)
         if (memory->blocks[i].state == FREE)
             end(memory, &memory->blocks[i]);
 }
 
+void drop(struct memory *memory)
+{
+    if (lock(memory, TRIES)) {
+        make_room(memory, 0);
+        unlock(memory);
+    }
+}
+
+/* Needs no lock: the block is its caller's. */
 static struct block *find(struct memory *memory, word address)
 {
     if (address && address % HUGE == 0)
@@ -80,12 +112,9 @@ static word map_fresh(word size, word length)
     return address;
 }
 
-static word make(struct memory *memory, word size, int zeros)
+static word make_locked(struct memory *memory, word size, word length, int zeros)
 {
     struct block *best = 0, *empty = 0;
-    word length = (size + HUGE - 1) & -(word)HUGE;
-    if (size < LEAST || length < size)
-        return 0;
     for (int i = 0; i < BLOCKS; i++) {
         struct block *block = &memory->blocks[i];
         if (block->state == NONE)
@@ -111,7 +140,7 @@ static word make(struct memory *memory, word size, int zeros)
         return 0;
     word address = map_fresh(size, length);
     if (!address && memory->kept) {
-        drop(memory, 0);
+        make_room(memory, 0);
         address = map_fresh(size, length);
     }
     if (address) {
@@ -122,6 +151,54 @@ static word make(struct memory *memory, word size, int zeros)
     }
     return address;
 }
+
+static word make(struct memory *memory, word size, int zeros)
+{
+    word length = (size + HUGE - 1) & -(word)HUGE;
+    if (size < LEAST || length < size || !lock(memory, TRIES))
+        return 0;
+    word address = make_locked(memory, size, length, zeros);
+    unlock(memory);
+    return address;
+}
+
+static void give_back(struct memory *memory, struct block *block)
+{
+    if (!lock(memory, TRIES_TO_RETURN))
+        return;
+    int keep = block->length <= memory->kept_max;
+    if (keep) {
+        make_room(memory, memory->kept_max - block->length);
+        keep = call(MADVISE, block->address, block->length, WIPEONFORK, 0, 0, 0) == 0;
+    }
+    if (keep) {
+        if (block->state == REUSED)
+            memory->reused -= block->length;
+        memory->kept += block->length;
+        block->state = FREE;
+        /* What was there before the last fork is shared until the next one ends the copy. */
+        block->epoch = memory->epoch + (block->epoch < memory->epoch);
+    } else
+        end(memory, block);
+    unlock(memory);
+}
+
+static void copy(void *to, void *from, word count)
+{
+    __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(count) : : "memory");
+}
+
+static int fits(struct block *block, word size)
+{
+    return size <= block->length && size >= block->length / 2;
+}
+
+static word least(word one, word other)
+{
+    return one < other ? one : other;
+}
+
+/* numpy's four. */
 
 void *allocate(struct memory *memory, word size)
 {
@@ -140,23 +217,10 @@ void *allocate_zeros(struct memory *memory, word count, word each)
 void release(struct memory *memory, void *pointer, word size)
 {
     struct block *block = find(memory, (word)pointer);
-    if (!block) {
+    if (block)
+        give_back(memory, block);
+    else
         memory->release(memory->context, pointer, size);
-        return;
-    }
-    if (block->length <= memory->kept_max) {
-        drop(memory, memory->kept_max - block->length);
-        if (call(MADVISE, block->address, block->length, WIPEONFORK, 0, 0, 0) == 0) {
-            if (block->state == REUSED)
-                memory->reused -= block->length;
-            memory->kept += block->length;
-            block->state = FREE;
-            /* What was there before the last fork is shared until the next one ends the copy. */
-            block->epoch = memory->epoch + (block->epoch < memory->epoch);
-            return;
-        }
-    }
-    end(memory, block);
 }
 
 void *resize(struct memory *memory, void *pointer, word size)
@@ -164,14 +228,51 @@ void *resize(struct memory *memory, void *pointer, word size)
     struct block *block = find(memory, (word)pointer);
     if (!block)
         return memory->resize(memory->context, pointer, size);
-    if (size <= block->length && size >= block->length / 2)
+    if (fits(block, size))
         return pointer;
     void *moved = allocate(memory, size);
     if (moved) {
-        void *to = moved, *from = pointer;
-        word count = size < block->length ? size : block->length;
-        __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(count) : : "memory");
-        release(memory, pointer, block->length);
+        copy(moved, pointer, least(size, block->length));
+        give_back(memory, block);
+    }
+    return moved;
+}
+
+/* The C library's four, for the libraries that are bound to them. */
+
+void *own_malloc(word size, struct memory *memory)
+{
+    word address = make(memory, size, 0);
+    return address ? (void *)address : memory->c_malloc(size);
+}
+
+void *own_calloc(word count, word each, struct memory *memory)
+{
+    word size, address = 0;
+    if (!__builtin_mul_overflow(count, each, &size))
+        address = make(memory, size, 1);
+    return address ? (void *)address : memory->c_calloc(count, each);
+}
+
+void own_free(void *pointer, struct memory *memory)
+{
+    struct block *block = find(memory, (word)pointer);
+    if (block)
+        give_back(memory, block);
+    else
+        memory->c_free(pointer);
+}
+
+void *own_realloc(void *pointer, word size, struct memory *memory)
+{
+    struct block *block = find(memory, (word)pointer);
+    word before = block ? block->length : pointer ? memory->c_usable(pointer) : 0;
+    if (block ? size && fits(block, size) : size < LEAST || before >= LEAST)
+        return block ? pointer : memory->c_realloc(pointer, size);
+    void *moved = own_malloc(size, memory);
+    if (moved && pointer) {
+        copy(moved, pointer, least(size, before));
+        own_free(pointer, memory);
     }
     return moved;
 }

@@ -1,4 +1,4 @@
-"""Gives numpy's large arrays memory that stays warm from one cell to the next.
+"""Gives numpy's large arrays and pandas' tables memory that stays warm from one cell to the next.
 
 The C library maps each large array anew and unmaps it when it is freed. So every one of them is cleared by the
 kernel and pays its faults, half a millisecond for each megabyte, which an ordinary interpreter pays only once:
@@ -12,6 +12,10 @@ the last checkpoint is shared with it while that lives; it is used again only wh
 place. What is kept is bounded, does not count in what a cell is said to have taken, and goes when an array finds no
 room, when no cell has come for a second, and when the session is parked.
 
+pandas looks groups up in tables of its own, many megabytes of which a few thousand places are used, each in another
+page. So its modules are bound (linkage.py) to functions that take large blocks from the same place, and leave what
+is small to the C library.
+
 The allocator runs below the interpreter, on each array, so it is machine code, and its source is arrays.c. Where
 there is none for the architecture, numpy keeps the allocator that it has. A thread that user code starts begins
 with that as well, for the choice belongs to a context.
@@ -19,44 +23,75 @@ with that as well, for the choice belongs to a context.
 
 import ctypes
 import mmap
+import os
 import platform
+import struct
+import sys
 from typing import Any
 
-from . import libc
+from . import libc, linkage
 
 CODE = {
     "x86_64": (
-        "53488b46104889f3488b76084883f803750648297730eb0a4883f802750448297740488b3b4531d24531c04531c9b80b"
-        "00000031d20f0531c0488943105bc341554531ed41ba220000004983c8ff41544531c94989f4b809000000554881c600"
-        "0020004889fdba03000000534c89ef0f0531db483d00f0ffff776b488d98ffff1f004889c74881e30000e0ff4839d873"
-        "164889de4531d24531c04c89ea4829c6b80b0000000f05488db7000020004531d2498d3c1c31d24829de4531c04531c9"
-        "b80b0000000f05488db5000008004881e60000e0ff740fb81c000000ba0e0000004889df0f054889d85b5d415c415dc3"
-        "31c04885f67437f7c6ffff1f00752f488d5750483b327519488b4a1048ffc94883f901770c489848c1e005488d440750"
-        "c3ffc04883c22083f84075d731c0c341554c8daf5008000041544989f455488d6f50534889fb4c3b6330731b48837d10"
-        "03750b4889ee4889dfe8a2feffff4883c5204c39ed75df5b5d415c415dc34156415541544c8da6ffff1f00554981e400"
-        "00e0ff534881feffff0f0076084989f54939f4730731c0e92c0100004c89e183f2014889fb4531f648c1e902488d4750"
-        "31ed83e2014c01e1488dbf50080000488b70104885f6742f84d274334883fe03752d488b7018483973287223488b7008"
-        "4c39e6721a4839f172154885ed740d483b7508730aeb054989c6eb034889c54883c0204839c775b74885ed7462488b75"
-        "08488b7d004531d24531c04531c9b81c000000ba130000000f054885c07530488b450848294330480343404889434048"
-        "394348730448894348488b432848c745100200000048894518488b4500eb694889ee4889df4989eee893fdffffeb094d"
-        "85f60f841dffffff4c89e64c89efe8bcfdffff4885c0752948837b30000f8402ffffff31f64889dfe892feffff4c89e6"
-        "4c89efe897fdffff4885c00f84e4feffff488b53284989064d89660849c7461001000000498956185b5d415c415d415e"
-        "c35331d24889fb4883ec104889742408e889feffff4885c07513488b4308488b3b488b7424084883c4105bffe04883c4"
-        "105bc341544889f04989fc554889d548f7e5534889f370124889c6ba01000000e849feffff4885c07515498b44241049"
-        "8b3c244889ea4889de5b5d415cffe05b5d415cc355534889fb4883ec184889542408e899fdffff488b5424084885c075"
-        "0f488b4720488b3f4883c4185b5dffe04889c5488b7738488b40084839c6725c4829c6e8a7fdffff488b7508488b7d00"
-        "4531d24531c04531c9b81c000000ba120000000f054885c0753248837d1002488b450875044829434048014330488b43"
-        "284839451848c74510030000004883d000488945184883c4185b5dc34883c4184889ee4889df5b5de913fcffff415641"
-        "554154554889fd534889d3e8f0fcffff4885c07514488b47184889da488b3f5b5d415c415d415effe04989c6488b4008"
-        "4989f44839d8720b48d1e84989f54839c373384889de4889efe893feffff4989c54885c07425498b46084c89ef4c89e6"
-        "4839c3480f46c34889c1f3a4498b56084c89e64889efe8d9feffff5b4c89e85d415c415d415ec3"
+        "53488b46104889f3488b76084883f803750648297760eb0a4883f802750448297770488b3b4531d24531c04531c9b80b"
+        "00000031d20f0531c0488943105bc341554c8daf8008000041544989f455488daf80000000534889fb4c3b6360731b48"
+        "837d1003750b4889ee4889dfe88fffffff4883c5204c39ed75df5b5d415c415dc341554531ed41ba220000004983c8ff"
+        "41544531c94989f4b809000000554881c6000020004889fdba03000000534c89ef0f0531db483d00f0ffff776b488d98"
+        "ffff1f004889c74881e30000e0ff4839d873164889de4531d24531c04c89ea4829c6b80b0000000f05488db700002000"
+        "4531d2498d3c1c31d24829de4531c04531c9b80b0000000f05488db5000008004881e60000e0ff740fb81c000000ba0e"
+        "0000004889df0f054889d85b5d415c415dc3415541bd1800000041544989fc55bd010000005389f34889e84987442450"
+        "4885c0741d83eb01721f31d24531d24531c04531c94c89e84889d74889d60f05ebd6b801000000eb0231c05b5d415c41"
+        "5dc341574156415541544c8da6ffff1f00554981e40000e0ff534881feffff0f0076084989f54939f4730731c0e94301"
+        "0000be640000004889fb4189d6e870ffffff85c074e54c89e24183f601488d838000000031ed48c1ea02488db3800800"
+        "004531ff4183e6014c01e2488b48104885c974304584f674334883f903752d488b481848394b587223488b48084c39e1"
+        "721a4839ca72154885ed740d483b4d08730aeb054989c7eb034889c54883c0204839f075b64885ed7462488b7508488b"
+        "7d004531d24531c04531c9b81c000000ba130000000f054885c07530488b450848294360480343704889437048394378"
+        "730448894378488b435848c745100200000048894518488b4500eb614889ee4889df4989efe866fdffffeb094d85ff75"
+        "0431c0eb484c89e64c89efe8d1fdffff4885c0752148837b600074e531f64889dfe879fdffff4c89e64c89efe8b0fdff"
+        "ff4885c074cb488b53584989074d89670849c74710010000004989571848c74350000000005b5d415c415d415e415fc3"
+        "31c04885f6743bf7c6ffff1f007533488d9780000000483b32751a488b4a1048ffc94883f901770d83c004489848c1e0"
+        "054801f8c3ffc04883c22083f84075d631c0c3554889f5be00001000534889fbe8ddfdffff85c0747a488b4508488b73"
+        "684839c6725a4829c64889dfe8cefcffff488b7508488b7d004531d24531c04531c9b81c000000ba120000000f054885"
+        "c0752d48837d1002488b450875044829437048014360488b43584839451848c74510030000004883d00048894518eb0b"
+        "4889ee4889dfe835fcffff48c74350000000005b5dc353be640000004889fbe84efdffff85c0741231f64889dfe84dfc"
+        "ffff48c74350000000005bc35331d24889fb4883ec104889742408e872fdffff4885c07513488b4308488b3b488b7424"
+        "084883c4105bffe04883c4105bc341544889f04989fc554889d548f7e5534889f370124889c6ba01000000e832fdffff"
+        "4885c07515498b442410498b3c244889ea4889de5b5d415cffe05b5d415cc34883ec184889542408e883feffff488b54"
+        "24084885c0740c4889c64883c418e9b0feffff488b4720488b3f4883c418ffe04156415541544989fc55534889d3e84d"
+        "feffff4885c07514488b47184889da488b3f5b5d415c415d415effe04989c6488b40084889f54839d8720b48d1e84989"
+        "f54839c373344889de4c89e7e80bffffff4989c54885c07421498b46084c89ef4889ee4839c3480f46c34889c1f3a44c"
+        "89f64c89e7e829feffff5b4c89e85d415c415d415ec3554889f531d24889fe534889fb4889ef4150e845fcffff4885c0"
+        "750c488b45284889df595b5dffe05a5b5dc34889f841544989d448f7e6554889f5534889fb70154889c6ba010000004c"
+        "89e7e80bfcffff4885c07511498b4424304889ee4889df5b5d415cffe05b5d415cc341504989f84889f74c89c6e85efd"
+        "ffff4885c074094889c659e993fdffff488b47404c89c75affe0415641554989d54154554889fd534889f34889fe4889"
+        "d7e82afdffff4885c0740f4c8b6008488d43ff4c39e07349eb264531e44885ed740a4889ef41ff55484989c44881fbff"
+        "ff0f0076184981fcffff0f007623eb0d4c89e048d1e84839c37352eb14498b45384889de4889ef5b5d415c415d415eff"
+        "e04c89ee4889dfe8eafeffff4989c64885c074054885ed75054c89f5eb1f4c39e34c89e14889c74889ee480f46cbf3a4"
+        "4c89ee4889efe827ffffffebdc5b4889e85d415c415d415ec3"
     ),
 }
 # Where the functions begin.
-ENTRIES = {"x86_64": {"allocate": 0x2d1, "allocate_zeros": 0x303, "resize": 0x3ed, "release": 0x344, "drop": 0x12f}}
+ENTRIES = {
+    "x86_64": {
+        "allocate": 0x3fc,
+        "allocate_zeros": 0x42e,
+        "resize": 0x4a0,
+        "release": 0x46f,
+        "drop": 0x3d6,
+        "own_malloc": 0x526,
+        "own_calloc": 0x552,
+        "own_realloc": 0x5ba,
+        "own_free": 0x592,
+    }
+}
 # Places in numpy's table of functions, which never change.
 SET_HANDLER, GET_HANDLER = 304, 305
 KEPT_BYTES_MAX = 64 << 20
+# movabs $memory, %rsi or %rdx; movabs $target, %rax; jmp *%rax.
+ADD_ARGUMENT = {1: b"\x48\xbe", 2: b"\x48\xba"}
+JUMP = (b"\x48\xb8", b"\xff\xe0")
+# The C library's functions that pandas gets others for, and how many arguments each has.
+FAMILY = {"malloc": 1, "calloc": 2, "realloc": 2, "free": 1}
 # Of the container's memory: what is kept is not there for anything but arrays.
 KEPT_PART = 16
 BLOCKS = 64
@@ -81,10 +116,12 @@ class Block(ctypes.Structure):
 
 
 class Memory(ctypes.Structure):
-    """struct memory: numpy's own allocator for what is small, and the blocks."""
+    """struct memory: numpy's own allocator and the C library's for what is small, and the blocks."""
 
     _fields_ = [
         ("functions", Functions),
+        *((name, ctypes.c_void_p) for name in "malloc calloc realloc free malloc_usable_size".split()),
+        ("lock", ctypes.c_ulong),
         ("epoch", ctypes.c_ulong),
         ("kept", ctypes.c_ulong),
         ("kept_max", ctypes.c_ulong),
@@ -103,22 +140,12 @@ class Arrays:
 
 
 def keep_arrays_warm(memory_bytes: int) -> bool:
-    """Become numpy's allocator in this context and all that are copied from it. False where that is not possible."""
+    """Become numpy's allocator in this context and all that are copied from it, and pandas'. False where that is not possible."""
     from numpy._core import _multiarray_umath as numpy_core
 
     machine = platform.machine()
     if machine not in CODE:
         return False
-    code = mmap.mmap(-1, mmap.PAGESIZE)
-    code.write(bytes.fromhex(CODE[machine]))
-    start = ctypes.addressof(ctypes.c_char.from_buffer(code))
-    try:
-        libc.call(
-            "mprotect", ctypes.c_void_p(start), ctypes.c_size_t(mmap.PAGESIZE), mmap.PROT_READ | mmap.PROT_EXEC
-        )
-    except OSError:
-        return False
-    entries = {name: start + offset for name, offset in ENTRIES[machine].items()}
     api = ctypes.pythonapi
     api.PyCapsule_GetPointer.restype = ctypes.c_void_p
     api.PyCapsule_GetPointer.argtypes = [ctypes.py_object, ctypes.c_char_p]
@@ -131,6 +158,13 @@ def keep_arrays_warm(memory_bytes: int) -> bool:
     set_handler = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.py_object)(table[SET_HANDLER])
     own = Handler.from_address(api.PyCapsule_GetPointer(get_handler(), b"mem_handler"))
     memory = Memory(functions=own.functions, kept_max=min(KEPT_BYTES_MAX, memory_bytes // KEPT_PART))
+    library = ctypes.CDLL(None)
+    try:
+        for name in (*FAMILY, "malloc_usable_size"):
+            setattr(memory, name, ctypes.cast(getattr(library, name), ctypes.c_void_p).value)
+        code, entries = write_code(machine, ctypes.addressof(memory))
+    except (AttributeError, OSError):
+        return False  # Another C library, or a kernel that watches over new code.
     # The name is numpy's: code that asks for it wants to know whether somebody else watches over its arrays.
     handler = Handler(name=own.name, version=own.version)
     handler.functions = Functions(
@@ -138,10 +172,41 @@ def keep_arrays_warm(memory_bytes: int) -> bool:
     )
     capsule = api.PyCapsule_New(ctypes.addressof(handler), b"mem_handler", None)
     Arrays.memory = memory
-    Arrays.drop = ctypes.PYFUNCTYPE(None, ctypes.c_void_p, ctypes.c_ulong)(entries["drop"])
+    Arrays.drop = ctypes.PYFUNCTYPE(None, ctypes.c_void_p)(entries["drop"])
     Arrays.held += [code, handler, capsule]
+    os.register_at_fork(after_in_child=forget_lock)
     set_handler(capsule)
+    bind_pandas({name.encode(): entries[name] for name in FAMILY})
     return True
+
+
+def write_code(machine: str, memory: int) -> tuple[mmap.mmap, dict[str, int]]:
+    """Make the functions. Those that stand in for the C library's begin by adding where the memory is kept account of."""
+    code = mmap.mmap(-1, mmap.PAGESIZE)
+    start = ctypes.addressof(ctypes.c_char.from_buffer(code))
+    code.write(bytes.fromhex(CODE[machine]))
+    entries = {name: start + offset for name, offset in ENTRIES[machine].items()}
+    for name, count in FAMILY.items():
+        target = entries["own_" + name]
+        entries[name] = start + code.tell()
+        code.write(ADD_ARGUMENT[count] + struct.pack("<Q", memory) + JUMP[0] + struct.pack("<Q", target) + JUMP[1])
+    length = ctypes.c_size_t(mmap.PAGESIZE)
+    libc.call("mprotect", ctypes.c_void_p(start), length, mmap.PROT_READ | mmap.PROT_EXEC)
+    return code, entries
+
+
+def bind_pandas(functions: dict[bytes, int]) -> None:
+    """Bind its modules that are loaded. What one of them allocates may be another's to free."""
+    for name, module in tuple(sys.modules.items()):
+        path = getattr(module, "__file__", None) or ""
+        if name.startswith("pandas._libs.") and path.endswith(".so"):
+            linkage.bind(path, functions)
+
+
+def forget_lock() -> None:
+    """In a fork: whoever held it is not there."""
+    if Arrays.memory:
+        Arrays.memory.lock = 0
 
 
 def kept_bytes() -> int:
@@ -162,7 +227,7 @@ def reused_bytes() -> tuple[int, int]:
 def drop_arrays() -> None:
     """Give it back."""
     if Arrays.memory:
-        Arrays.drop(ctypes.addressof(Arrays.memory), 0)
+        Arrays.drop(ctypes.addressof(Arrays.memory))
 
 
 def begin_epoch() -> None:

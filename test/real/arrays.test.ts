@@ -115,3 +115,65 @@ large = [numpy.ones(12_000_000) for _ in range(10)]
 print(len(large))`;
   expect(await container.print(fill)).toBe("10\n");
 });
+
+/** Faults of a groupby, whose table has a thousand places in as many pages of its 32 MB. */
+const GROUP = `import numpy, pandas, resource
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+random = numpy.random.default_rng(1)
+frame = pandas.DataFrame({"key": random.integers(0, 1000, 1_000_000), "value": random.random(1_000_000)})
+result = frame.groupby("key")["value"].mean()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)`;
+
+test.runIf(process.arch === "x64")("pandas' tables are warm, too", async () => {
+  const container = await createContainer(server);
+  await container.print(GROUP);
+  await container.print(GROUP);
+  // Without: 3100. What is left is the interpreter's own memory, shared with the checkpoint.
+  expect(Number(await container.print(GROUP))).toBeLessThan(2000);
+});
+
+test("pandas' tables grow, in several threads at once, and are sound", async () => {
+  const container = await createContainer(server);
+  const grow = `import numpy, pandas
+from concurrent.futures import ThreadPoolExecutor
+def check(seed):
+    values = numpy.random.default_rng(seed).integers(0, 400_000, 500_000)
+    codes, found = pandas.factorize(values)
+    texts = pandas.Series(values[:100_000]).astype(str)
+    return bool((found[codes] == values).all()) and texts.nunique() == len(set(values[:100_000].tolist()))
+with ThreadPoolExecutor(4) as pool:
+    print(all(pool.map(check, range(12))))
+kept = pandas.Index(numpy.arange(300_000) * 7 + 1)
+print(kept.get_loc(7 * 1234 + 1), kept.is_unique)`;
+  expect(await container.print(grow)).toBe("True\n1234 True\n");
+  const crash = await container.execute(
+    "pandas.factorize(numpy.arange(1_000_000))\ndel kept\npandas.Index(numpy.arange(300_000)).get_loc(5)\n" +
+      "import os\nos._exit(1)",
+  );
+  expect(crash).toMatchObject({ status: "killed" });
+  expect(await container.print("print(kept.get_loc(7 * 299_999 + 1), check(99))")).toBe(
+    "299999 True\n",
+  );
+});
+
+test("a child that was forked while threads filled tables fills its own", async () => {
+  const container = await createContainer(server);
+  const fork = `import numpy, os, pandas, threading
+values = numpy.arange(400_000)
+stop = threading.Event()
+def fill():
+    while not stop.is_set(): pandas.factorize(values)
+threads = [threading.Thread(target=fill) for _ in range(2)]
+for thread in threads: thread.start()
+ends = []
+for _ in range(10):
+    process = os.fork()
+    if process == 0:
+        codes, found = pandas.factorize(values[::-1])
+        os._exit(0 if (found[codes] == values[::-1]).all() else 1)
+    ends.append(os.waitpid(process, 0)[1])
+stop.set()
+for thread in threads: thread.join()
+print(set(ends))`;
+  expect(await container.print(fork)).toBe("{0}\n");
+});
