@@ -27,8 +27,13 @@ class ChannelClosed(Exception):
 
 def encode_frame(header: Header | str, payload: bytes | memoryview = b"") -> bytes:
     """Return the bytes of one frame. A header that is text is JSON already."""
+    return b"".join((encode_start(header, len(payload)), payload))
+
+
+def encode_start(header: Header | str, size: int) -> bytes:
+    """Return what comes before a payload of that size."""
     head = (header if isinstance(header, str) else write(header)).encode("utf-8", "replace")
-    return b"".join((LENGTHS.pack(len(head), len(payload)), head, payload))
+    return b"".join((LENGTHS.pack(len(head), size), head))
 
 
 def read_frame(channel: socket.socket) -> tuple[Header, bytearray]:

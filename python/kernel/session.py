@@ -37,7 +37,7 @@ from .client_tools import ClientTools
 from .command import end_all, processes
 from .display import Figures, begin_figures, flush_figures
 from .memory import MemoryMeter, release_memory, trim_heap
-from .protocol import ChannelClosed, Header, encode_frame, parse, read_request
+from .protocol import ChannelClosed, Header, encode_frame, encode_start, parse, read_request
 from .shell import Bundle, Displays, Shell
 from .streams import Output, OutputFile
 
@@ -47,6 +47,7 @@ DONT_WAIT = int(socket.MSG_DONTWAIT)
 handler_of = signal.getsignal
 # Code that patches it must not end the session.
 select_from = select.select
+send_from_file = os.sendfile
 # The keeper needs that long at most on a machine that is busy with others.
 GO_SECONDS = 3.0
 # The first process of the container.
@@ -254,18 +255,19 @@ class Session:
         shell = self.shell
         if self.has_hooks():
             return  # They must not see a cell that nobody sent.
-        send = self.send
+        send, send_pages = self.send, self.send_pages
         try:
             if select_from([self.channel], [], [], wait_seconds)[0]:
                 return
             self.send = encode_frame  # type: ignore[assignment]
+            self.send_pages = lambda *_arguments: None  # type: ignore[method-assign]
             self.outputs[0].text.write("\n")
             parse(EXAMPLE, 0)
             self.execute({"n": shell._trait_values["execution_count"]}, REHEARSAL)
         except Exception:
             pass  # The code has closed a stream or patched what the harness uses: its next cell will tell it.
         finally:
-            self.send = send  # type: ignore[method-assign]
+            self.send, self.send_pages = send, send_pages  # type: ignore[method-assign]
 
     def finish(self, number: int, started: float, cpu: float) -> None:
         if os.getpid() != self.main:
@@ -388,22 +390,44 @@ class Session:
     def send_output(self) -> None:
         with self.sending:
             for output in self.outputs:
-                self.send_stream(output.descriptor, *output.take())
+                output.flush()
+                self.send_file(output)
 
     def push_output(self) -> None:
         """Send what lies in the files while user code runs. Once it has ended, what is sent is the end's affair."""
         with self.sending:
             if self.running:
                 for output in self.outputs:
-                    offset, data = output.take_file()
+                    sent = output.sent
                     try:
-                        self.send_stream(output.descriptor, offset, data)
+                        self.send_file(output)
                     except MemoryError:
-                        output.sent = offset  # The end of the cell has the reserve to send it.
+                        output.sent = sent  # The end of the cell has the reserve to send it.
 
-    def send_stream(self, stream: int, offset: int, data: bytes) -> None:
+    def send_file(self, output: Output) -> None:
+        """Send what was appended to a file since the last time: copied with other frames when little, else as it lies."""
+        size = output.unsent()
+        if size > SEND_BYTES:
+            self.send_pages(output, size)
+            return
+        offset, data = output.take_file()
         if data:
-            self.send(f'{{"t":"stream","s":{stream},"o":{offset}}}', data)
+            self.send(stream_header(output, offset), data)
+
+    def send_pages(self, output: Output, size: int) -> None:
+        """Let the kernel pass on the file's own pages: no copy, and the interpreter is free for the code meanwhile."""
+        offset = output.sent
+        output.sent = offset + size
+        self.pending.append(encode_start(stream_header(output, offset), size))
+        self.flush()
+        channel = self.channel.fileno()
+        try:
+            while offset < output.sent:
+                left = output.sent - offset
+                # Where the code has cut its own file meanwhile there is nothing, but the frame's length is promised.
+                offset += send_from_file(channel, output.spare, offset, left) or self.channel.send(bytes(min(left, SEND_BYTES)))
+        except OSError:
+            os._exit(0)
 
     def send(self, header: Header | str, payload: bytes = b"") -> None:
         frame = encode_frame(header, payload)
@@ -536,11 +560,9 @@ class Session:
         self.tell_keeper(b"T%d" % self.main)
         self.pending = [self.token]
         self.pending_bytes = 0
-        for index, output in enumerate(self.outputs):
+        for output in self.outputs:
             output.sent = 0
-            offset, data = output.take_file()
-            if data:
-                self.send({"t": "stream", "s": index + 1, "o": offset}, data)
+            self.send_file(output)
             output.end()
         self.forget_requests()
         # Of whoever reads why the cell ended: what took most memory before it.
@@ -581,6 +603,7 @@ class Session:
             self.control.close()
             self.send = lambda *_arguments: None  # type: ignore[method-assign]
             self.flush = lambda: None  # type: ignore[method-assign]
+            self.send_file = lambda _output: None  # type: ignore[method-assign]
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
@@ -594,6 +617,10 @@ def start_session(channel: socket.socket, control: socket.socket, shell: Shell, 
     except BaseException:  # The harness itself failed: the keeper reports the exit.
         traceback.print_exc()
     os._exit(70)
+
+
+def stream_header(output: Output, offset: int) -> str:
+    return f'{{"t":"stream","s":{output.descriptor},"o":{offset}}}'
 
 
 def leave_child(outputs: tuple[Output, ...], error: BaseException | None) -> None:

@@ -123,23 +123,26 @@ class Output:
         except OSError:
             return False
 
-    def take(self) -> tuple[int, bytes]:
-        """Return the offset and the bytes that were appended since the last call."""
+    def flush(self) -> None:
+        """Bring what the interpreter's own buffer holds into the file."""
         try:
             self.text.flush()
         except (OSError, ValueError):
             pass  # No room left, or closed by the cell: what is in the file counts.
-        return self.take_file()
 
     def take_file(self) -> tuple[int, bytes]:
-        """The same without the interpreter's own buffer, which after a fork is another process's."""
+        """Return the offset and the bytes that were appended since the last call."""
         offset = self.sent
-        size = min(self.size(), self.raw.limit)
-        if size <= offset:
+        size = self.unsent()
+        if size == 0:
             return offset, b""
-        data = os.pread(self.spare, size - offset, offset)
+        data = os.pread(self.spare, size, offset)
         self.sent = offset + len(data)
         return offset, data
+
+    def unsent(self) -> int:
+        """How many bytes of the file were not taken yet."""
+        return max(0, min(self.size(), self.raw.limit) - self.sent)
 
     def truncated(self) -> bool:
         """Whether the cell wrote more than the limit."""

@@ -5,13 +5,8 @@ import type { ContainerInfo } from "../sandbox/sandbox.ts";
 import { readJson } from "./request-body.ts";
 import { toErrorAnswer } from "../wire/errors.ts";
 import { toGatewayError } from "./error-response.ts";
-import {
-  collectExecutionJson,
-  createExecuteSchema,
-  runExecution,
-  toExecuteOptions,
-  withTexts,
-} from "./execution.ts";
+import { toExecutionBody } from "./execution-body.ts";
+import { createExecuteSchema, runExecution, toExecuteOptions, withTexts } from "./execution.ts";
 import { streamExecution } from "./execution-stream.ts";
 import type { AppHandler, Services } from "./services.ts";
 
@@ -61,18 +56,19 @@ export function executeInContainer(services: Services): AppHandler {
   const schema = createExecuteSchema(config);
   const limit = { mb: config.requestMb, setting: "requestMb" };
   return async (context) => {
-    const body = await readJson(context.req.raw, schema, limit);
+    const request = await readJson(context.req.raw, schema, limit);
     const container = await containers.get(context.req.param("id")!);
-    const options = toExecuteOptions(body);
-    if (!body.stream) {
-      const json = await collectExecutionJson(
+    const options = toExecuteOptions(request);
+    const requestId = context.get("requestId");
+    if (!request.stream) {
+      const body = await toExecutionBody(
         runExecution(container, options, services, context.req.raw.signal),
+        (error) => toGatewayError(error, log, requestId),
       );
-      return new Response(json, { headers: { "content-type": "application/json" } });
+      return new Response(body, { headers: { "content-type": "application/json" } });
     }
     const abort = new AbortController();
     const signal = AbortSignal.any([context.req.raw.signal, abort.signal]);
-    const requestId = context.get("requestId");
     return streamExecution(withTexts(runExecution(container, options, services, signal)), {
       abort,
       toEnvelope: (error) => toErrorAnswer(toGatewayError(error, log, requestId), requestId).body,

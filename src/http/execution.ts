@@ -1,9 +1,6 @@
 /**
  * One execution as the direct API shows it: the sandbox's events with files stored, and the object
- * that `done` carries. The answer without streaming is the same stream, folded.
- *
- * Only the fold has what was printed in one piece. An answer's JSON is made while the code runs on, a piece at a
- * time as they come: escaping ten megabytes afterwards costs half as much as the cell that prints them.
+ * that `done` carries. The answer without streaming is the same stream, folded; `execution-body.ts` has its JSON.
  */
 import { z } from "zod";
 
@@ -182,27 +179,6 @@ export async function* withTexts(
 
 export async function collectExecution(parts: AsyncIterable<ExecutionPart>): Promise<Execution> {
   for await (const part of withTexts(parts)) if (part.event === "done") return part.data;
-  throw new Error("The execution ended without its last event.");
-}
-
-/** The JSON of what `collectExecution` gives. */
-export async function collectExecutionJson(
-  parts: AsyncIterable<ExecutionPart>,
-): Promise<Buffer<ArrayBuffer>> {
-  const escaped = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
-  for await (const part of parts) {
-    if (part.event === "stdout" || part.event === "stderr")
-      escaped[part.event].push(Buffer.from(JSON.stringify(part.data.text)).subarray(1, -1));
-    if (part.event !== "done") continue;
-    const { type, id, status, ...rest } = part.data;
-    return Buffer.concat([
-      Buffer.from(`${JSON.stringify({ type, id, status }).slice(0, -1)},"stdout":"`),
-      ...escaped.stdout,
-      Buffer.from('","stderr":"'),
-      ...escaped.stderr,
-      Buffer.from(`",${JSON.stringify(rest).slice(1)}`),
-    ]);
-  }
   throw new Error("The execution ended without its last event.");
 }
 

@@ -55,6 +55,41 @@ test("frames come out as they went in, wherever the stream is cut", () => {
   );
 });
 
+test("of frames in parts each byte comes once and in order, and no part but the last is small", () => {
+  const large = fc.record({
+    header: fc.record({ t: fc.constantFrom("stream", "done") }),
+    payload: fc
+      .integer({ min: 0, max: 200_000 })
+      .map((size) => Uint8Array.from({ length: size }, (_, at) => at % 251)),
+  });
+  const inParts = (header: unknown) => (header as { t: string }).t === "stream";
+  fc.assert(
+    fc.property(fc.array(large, { minLength: 1, maxLength: 4 }), cuts, (list, places) => {
+      const reader = new FrameReader({ headerBytes: 4096, payloadBytes: 200_000, inParts }, token);
+      const joined: { header: unknown; payload: Buffer }[] = [];
+      let sizes: number[] = [];
+      for (const { header, payload, start } of readAll(reader, split(encodeAll(list), places))) {
+        if (start === 0) {
+          sizes = [];
+          joined.push({ header, payload: Buffer.alloc(0) });
+        }
+        const frame = joined.at(-1)!;
+        expect(header).toEqual(frame.header);
+        expect(start).toBe(frame.payload.length);
+        expect(sizes.every((size) => size >= 32_768)).toBe(true);
+        sizes.push(payload.length);
+        frame.payload = Buffer.concat([frame.payload, payload]);
+      }
+      expect(joined).toHaveLength(list.length);
+      for (const [index, { header, payload }] of list.entries()) {
+        expect(joined[index]!.header).toEqual(header);
+        expect(joined[index]!.payload.equals(payload)).toBe(true);
+      }
+    }),
+    { numRuns: 50 },
+  );
+});
+
 test("one byte at a time costs no more memory than the bytes", () => {
   const frame = encodeFrame({ t: "stream" }, Buffer.alloc(60_000, 1));
   const reader = new FrameReader(limits, token);

@@ -6,19 +6,36 @@
  * frame of the largest size and the newest chunk, however small the pieces are in which it comes. When a
  * session's process dies in the middle of a frame, its successor writes a token first; the reader drops
  * everything up to the token and is in step again.
+ *
+ * Of frames whose payload is of use in part, pieces are handed on as they come, which spares joining megabytes and
+ * lets whoever reads them work while the rest is under way. The pieces have a least size, because each one costs.
  */
 const LENGTH_BYTES = 8;
 /** Smaller pieces are joined as they come: a million one-byte buffers would weigh far more than a million bytes. */
 const PIECE_BYTES = 4096;
+/** Half of what one read of a socket brings when much is there. */
+const PART_BYTES = 32_768;
 
 export interface Frame {
   header: unknown;
   payload: Buffer;
+  /** Where in the frame's payload this begins; not 0 only in frames that come in parts. */
+  start: number;
 }
 
 export interface FrameLimits {
   headerBytes: number;
   payloadBytes: number;
+  /** Frames that may be handed on in parts; none when left out. */
+  inParts?: (header: unknown) => boolean;
+}
+
+/** The frame whose header has come, and the part of its payload that has not been handed on. */
+interface Opened {
+  header: unknown;
+  inParts: boolean;
+  start: number;
+  left: number;
 }
 
 /** The other side broke the rules of the channel; nothing more of it can be understood. */
@@ -42,6 +59,7 @@ export class FrameReader {
   #chunks: Buffer[] = [];
   #bytes = 0;
   #needed = LENGTH_BYTES;
+  #opened: Opened | null = null;
   /** Nothing counts until the token has come. */
   #lost = false;
   #owed: ChannelError | null = null;
@@ -101,21 +119,40 @@ export class FrameReader {
 
   #take(data: Buffer): Frame | null {
     this.#chunks = [data];
+    if (this.#opened !== null) return this.#takePayload(this.#opened, data);
     const headerBytes = data.readUInt32BE(0);
     const payloadBytes = data.readUInt32BE(4);
     if (headerBytes > this.#limits.headerBytes || payloadBytes > this.#limits.payloadBytes) {
       throw new ChannelError(`a frame of ${headerBytes} and ${payloadBytes} bytes`);
     }
-    const end = LENGTH_BYTES + headerBytes + payloadBytes;
-    if (data.length < end) {
-      this.#needed = end;
+    const bodyStart = LENGTH_BYTES + headerBytes;
+    if (data.length < bodyStart) {
+      this.#needed = bodyStart;
       return null;
     }
-    const bodyStart = LENGTH_BYTES + headerBytes;
     const header = parseHeader(data.toString("utf8", LENGTH_BYTES, bodyStart));
-    const payload = data.subarray(bodyStart, end);
-    this.#restartFrom(data.subarray(end));
-    return { header, payload };
+    const inParts = this.#limits.inParts?.(header) === true;
+    const opened = { header, inParts, start: 0, left: payloadBytes };
+    return this.#takePayload(opened, data.subarray(bodyStart));
+  }
+
+  #takePayload(opened: Opened, data: Buffer): Frame | null {
+    const { header, inParts, start, left } = opened;
+    const least = inParts ? Math.min(left, PART_BYTES) : left;
+    if (data.length < least) {
+      this.#restartFrom(data);
+      this.#opened = opened;
+      this.#needed = least;
+      return null;
+    }
+    const payload = data.subarray(0, left);
+    this.#restartFrom(data.subarray(payload.length));
+    const missing = left - payload.length;
+    if (missing > 0) {
+      this.#opened = { header, inParts, start: start + payload.length, left: missing };
+      this.#needed = Math.min(missing, PART_BYTES);
+    }
+    return { header, payload, start };
   }
 
   #add(chunk: Buffer): void {
@@ -146,6 +183,7 @@ export class FrameReader {
     this.#chunks = rest.length === 0 ? [] : [rest];
     this.#bytes = rest.length;
     this.#needed = LENGTH_BYTES;
+    this.#opened = null;
   }
 }
 

@@ -13,7 +13,11 @@ const png = (width: number, height: number) => {
   return bytes;
 };
 const display = (parts: [string, number][], payload: Buffer, metadata: object = {}) =>
-  parseKernelFrame({ header: { t: "display", kind: "display_data", parts, metadata }, payload });
+  parseKernelFrame({
+    header: { t: "display", kind: "display_data", parts, metadata },
+    payload,
+    start: 0,
+  });
 
 test.each<[string, unknown]>([
   ["no object", 5],
@@ -52,7 +56,7 @@ test.each<[string, unknown]>([
     },
   ],
 ])("%s is a ChannelError", (_name, header) => {
-  expect(() => parseKernelFrame({ header, payload: nothing })).toThrow(ChannelError);
+  expect(() => parseKernelFrame({ header, payload: nothing, start: 0 })).toThrow(ChannelError);
 });
 
 test("any JSON gives an event or a ChannelError", () => {
@@ -65,7 +69,7 @@ test("any JSON gives an event or a ChannelError", () => {
     fc.property(words, fields, fc.uint8Array({ maxLength: 64 }), (t, rest, payload) => {
       let failure: unknown = null;
       try {
-        parseKernelFrame({ header: { ...rest, t }, payload: Buffer.from(payload) });
+        parseKernelFrame({ header: { ...rest, t }, payload: Buffer.from(payload), start: 0 });
       } catch (error) {
         failure = error;
       }
@@ -83,7 +87,7 @@ test("half a million bad parts are refused at once", () => {
     parts: Array(500_000).fill(1),
     metadata: {},
   };
-  expect(() => parseKernelFrame({ header, payload: nothing })).toThrow(ChannelError);
+  expect(() => parseKernelFrame({ header, payload: nothing, start: 0 })).toThrow(ChannelError);
   expect(performance.now() - started).toBeLessThan(200);
 });
 
@@ -151,7 +155,11 @@ describe("calls of functions", () => {
   const callsOf = (inputs: string[], lengths = inputs.map((input) => Buffer.byteLength(input))) => {
     const payload = Buffer.from(inputs.join(""));
     const list = lengths.map((length, index) => [index + 1, "query", length]);
-    const event = parseKernelFrame({ header: { t: "calls", n: 1, calls: list }, payload });
+    const event = parseKernelFrame({
+      header: { t: "calls", n: 1, calls: list },
+      payload,
+      start: 0,
+    });
     return event.type === "calls" ? event.calls.map(({ input }) => input) : null;
   };
 

@@ -111,12 +111,17 @@ const frames = z.discriminatedUnion("t", [
   }),
 ]);
 
+/** Of output any part is of use. */
+export function isOutput(header: unknown): boolean {
+  return typeof header === "object" && header !== null && "t" in header && header.t === "stream";
+}
+
 /**
  * Throws `ChannelError` for a frame that no honest session sends. Only tests do without the check that binary
  * parts are what they say.
  */
 export function parseKernelFrame(
-  { header, payload }: Frame,
+  { header, payload, start }: Frame,
   checksOutput: boolean = true,
 ): KernelEvent {
   const parsed = frames.safeParse(header);
@@ -131,7 +136,7 @@ export function parseKernelFrame(
     case "marked":
       return { type: "marked", isDone: frame.ok };
     case "stream":
-      return { type: "stream", stream: frame.s, offset: frame.o, data: payload };
+      return { type: "stream", stream: frame.s, offset: frame.o + start, data: payload };
     case "display":
       return {
         type: "display",

@@ -19,7 +19,7 @@ import { StringDecoder } from "node:string_decoder";
 
 import { GatewayError } from "../errors.ts";
 import { encodeFrame, FrameReader } from "../kernel/channel.ts";
-import { parseKernelFrame, type KernelEvent } from "../kernel/protocol.ts";
+import { isOutput, parseKernelFrame, type KernelEvent } from "../kernel/protocol.ts";
 import { createCalls } from "./calls.ts";
 import {
   emitText,
@@ -123,6 +123,7 @@ export function createSession(
       ? {
           headerBytes: 1 << 20,
           payloadBytes: Math.max(limits.displayBytes * 2, limits.outputBytes + 4096),
+          inParts: isOutput,
         }
       : { headerBytes: Infinity, payloadBytes: Infinity },
     token,
@@ -169,7 +170,8 @@ export function createSession(
   channel.on("data", (chunk: Buffer) => {
     try {
       const frames = reader.read(chunk);
-      if (!awaitingFresh && checksChannel) quota.count(frames.length, chunk.length);
+      const begun = frames.filter(({ start }) => start === 0).length;
+      if (!awaitingFresh && checksChannel) quota.count(begun, chunk.length);
       for (const frame of frames) onKernelEvent(parseKernelFrame(frame, checksOutput));
     } catch {
       // Hostile bytes: whatever they broke, it is this session's end and nobody else's.

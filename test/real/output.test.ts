@@ -139,6 +139,13 @@ test("a printing loop that is stopped has printed each line once, in order", asy
   expect(lines.findIndex((line, index) => line !== String(index))).toBe(-1);
 });
 
+test("code that cuts its own output file keeps its session", async () => {
+  const print = "print('x' * 99)\n        if line % 5000 == 0: os.ftruncate(1, 100_000)";
+  const code = `import os\nfor _ in range(4):\n    for line in range(20_000):\n        ${print}`;
+  expect((await container.execute(`kept = 5\n${code}`)).status).toBe("ok");
+  expect(await container.execute("print(kept)")).toMatchObject({ stdout: "5\n", notice: null });
+});
+
 test("more output than the limit is cut, and said so", async () => {
   const answer = await container.execute("for _ in range(40): print('x' * (1 << 20))", 20);
   expect(answer.truncated).toBe(true);
