@@ -35,12 +35,15 @@ from .script import become
 from .session import start_session
 from .shell import Shell
 from .snapshots import Snapshots
+from .twins import Tables, close_tables, give_back_twins, open_tables
 
 # On a machine that is busy with others.
 TAKE_OVER_SECONDS = 4.0
 SESSION_OOM_SCORE = "300"
 WATCH_SECONDS = 0.05
 IDLE_WATCH_SECONDS = 0.25
+# Nothing has come for as long: time to look at its own memory.
+REST_SECONDS = 0.1
 # While little memory is left.
 NEAR_SECONDS = 0.004
 STACK_SECONDS = 0.1
@@ -73,6 +76,7 @@ class Keeper:
         limits: Limits,
         settings: dict[str, Any],
         hidden: int,
+        tables: Tables,
     ) -> None:
         self.server = server
         self.channel = channel
@@ -111,6 +115,9 @@ class Keeper:
         # Name of the checkpoint that is being gone back to.
         self.going_back = ""
         self.poll = select.poll()
+        self.tables = tables
+        # It has not looked at its memory since something came.
+        self.is_stirred = True
 
     def serve(self) -> None:
         """Work until the server hangs up."""
@@ -122,6 +129,10 @@ class Keeper:
             self.poll.register(descriptor, select.POLLIN)
         while True:
             ready = dict(self.poll.poll(self.patience()))
+            if ready:
+                self.is_stirred = True
+            elif self.is_stirred and not (self.watching or self.command):
+                self.rest()
             if self.command:
                 self.read_command(ready)
             if child_ended in ready:
@@ -137,6 +148,13 @@ class Keeper:
             elif self.counts_memory:
                 self.bound_memory()
 
+    def rest(self) -> None:
+        """Give back what is no different from the zygote's memory."""
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 32))
+        give_back_twins(self.tables)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        self.is_stirred = False
+
     def start_session(self) -> None:
         """Fork a fresh main line."""
         for descriptor in (1, 2):
@@ -151,6 +169,7 @@ class Keeper:
             for descriptor in (*self.wake_pipe, *self.group.descriptors(), self.snapshots.folder):
                 if descriptor >= 0:
                     os.close(descriptor)
+            close_tables(self.tables)
             if self.command:
                 self.command.close()
             libc.prctl(libc.PR_SET_DUMPABLE, 1)
@@ -560,6 +579,8 @@ class Keeper:
         """Milliseconds until the next look. What a cell left running may take memory between cells as well."""
         if self.watching or (self.command and self.counts_memory):
             return int((NEAR_SECONDS if self.memory_is_near else WATCH_SECONDS) * 1000)
+        if self.is_stirred and not self.command:
+            return int(REST_SECONDS * 1000)
         return int(IDLE_WATCH_SECONDS * 1000) if self.counts_memory else None
 
     def bound_memory(self) -> None:
@@ -599,9 +620,10 @@ def start_keeper(server: socket.socket, channel: socket.socket, shell: Shell, se
         if "output-checks" in limits.without:
             workspace.RESOLVE = 0
         hidden = isolation.build_tree(limits, settings["output_bytes"])
+        tables = open_tables()
         libc.prctl(libc.PR_SET_DUMPABLE, 0)
         isolation.seal(settings["programs_filter"], limits, hidden)
-        Keeper(server, channel, shell, limits, settings, hidden).serve()
+        Keeper(server, channel, shell, limits, settings, hidden, tables).serve()
     except BaseException as error:
         try:
             server.sendall(encode_frame({"ev": "failed", "message": f"{type(error).__name__}: {error}"[:500]}))

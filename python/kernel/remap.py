@@ -53,19 +53,19 @@ MADV_POPULATE_READ = 22
 SEAL, SHRINK, GROW, WRITE = 0x1, 0x2, 0x4, 0x8
 
 
-def remap_memory() -> int:
-    """Do it, and return how many bytes of address space are file-backed now; 0 when it was not possible.
+def remap_memory() -> tuple[int, int]:
+    """Do it, and return where the file is mapped once more, for reading: address and length, 0 when it was not possible.
 
     Call with one thread only. Raises MemoryError when the kernel stopped half-way, after which the
     process must end: what was mapped until then is sound, but it is not known how far it came.
     """
     code = bytes.fromhex(CODE.get(platform.machine(), ""))
     if not code:
-        return 0
+        return 0, 0
     try:
         page = mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
     except OSError:
-        return 0
+        return 0, 0
     page.write(code)
     function = ctypes.PYFUNCTYPE(ctypes.c_long, ctypes.c_void_p, ctypes.c_long, ctypes.c_long)(address_of(page))
     table = mmap.mmap(-1, TABLE_BYTES)
@@ -74,7 +74,8 @@ def remap_memory() -> int:
     mappings = read_mappings()
     join_code(mappings)
     rows = private_memory(mappings, own)
-    os.ftruncate(file, rows[-1][2] + rows[-1][1])
+    length = rows[-1][2] + rows[-1][1]
+    os.ftruncate(file, length)
     table.write(b"".join(ROW.pack(*row) for row in rows))
     done = function(own[1], len(rows), file)
     if done != len(rows):
@@ -82,8 +83,19 @@ def remap_memory() -> int:
     # From here on nobody can change the file, not even by a descriptor of it.
     fcntl.fcntl(file, fcntl.F_ADD_SEALS, SEAL | SHRINK | GROW | WRITE)
     hold(file, rows)
+    view = map_view(file, length)
     os.close(file)
-    return sum(length for _, length, _ in rows)
+    return view, length
+
+
+def map_view(file: int, length: int) -> int:
+    """Map the whole file for reading. Not by Python's mmap, which keeps a descriptor."""
+    library = ctypes.PyDLL(None)
+    library.mmap.restype = ctypes.c_void_p
+    view = library.mmap(
+        None, ctypes.c_size_t(length), mmap.PROT_READ, mmap.MAP_SHARED, ctypes.c_int(file), ctypes.c_long(0)
+    )
+    return 0 if view is None or view == ctypes.c_void_p(-1).value else int(view)
 
 
 def hold(file: int, rows: list[tuple[int, int, int]]) -> None:

@@ -40,6 +40,7 @@ from .memory import MemoryMeter, release_memory, trim_heap
 from .protocol import ChannelClosed, Header, encode_frame, encode_start, parse, read_request
 from .shell import Bundle, Displays, Shell
 from .streams import Output, OutputFile
+from .twins import give_back_twins
 
 SEND_BYTES = 1 << 16
 TRUTH = ("false", "true")
@@ -61,8 +62,10 @@ FIRST_CELL_SECONDS = 0.02
 COLLECT_SECONDS = 0.01
 # Whoever waits longer for a cell has no use for the warm memory of the last one's arrays.
 KEEP_SECONDS = 1.0
-# Of the folder of threads in /proc.
-LINKS_OF_ONE_THREAD = 3
+# A checkpoint that has slept as long has time to look at its memory: the next cell is not there yet.
+REST_SECONDS = 0.1
+# The folder of threads in /proc has two more links than there are threads.
+OTHER_LINKS = 2
 DISPLAY_TEXT_BYTES_MAX = 16 << 20
 # What each display counts for, so that their number is bounded as well.
 DISPLAY_BYTES_LEAST = 4096
@@ -135,9 +138,11 @@ class Session:
             self.collect_ended()
             self.execute(header, payload.decode("utf-8", "replace"))
             if Figures.shown and gc.isenabled():
-                # A figure is a knot of cycles, a megabyte of it that the checkpoint would keep as well.
+                # A figure is a knot of cycles, a megabyte of it that the checkpoint would keep as well. And to draw it
+                # has touched thousands of pages that are now as they were.
                 gc.collect()
                 trim_heap()
+                self.give_back()
             if not self.same:
                 self.make_checkpoint()
                 self.rehearse()
@@ -240,7 +245,7 @@ class Session:
         try:
             return (
                 self.checkpoint > 0
-                and os.stat("/proc/self/task").st_nlink == LINKS_OF_ONE_THREAD
+                and count_threads() == 1
                 and os.waitid(os.P_PID, self.checkpoint, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
             )
         except OSError:
@@ -485,6 +490,7 @@ class Session:
         except ChildProcessError:
             self.parked = True
             self.tell_keeper(b"C0")
+            self.give_back()
             release_memory()
             return
         self.make_checkpoint()
@@ -495,6 +501,15 @@ class Session:
         self.make_checkpoint()
         self.parked = False
         return self.main == main
+
+    def give_back(self) -> None:
+        """Give back what is the zygote's, unless there is another thread that may write to it meanwhile."""
+        if count_threads() == 1:
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 32))
+            given = give_back_twins()
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            if given:
+                self.memory.look()
 
     def collect_ended(self) -> None:
         """Collect the last copy but one, whose end takes milliseconds that nobody has to wait for."""
@@ -657,6 +672,10 @@ def collect(process: int) -> None:
         pass
 
 
+def count_threads() -> int:
+    return os.stat("/proc/self/task").st_nlink - OTHER_LINKS
+
+
 def is_crowded() -> bool:
     """Whether this process has more threads than half of what the container may have."""
     return len(os.listdir("/proc/self/task")) * 2 > resource.getrlimit(resource.RLIMIT_NPROC)[0]
@@ -673,9 +692,12 @@ def wait_for_keeper() -> None:
 def wait_for_end(process: int) -> None:
     """Sleep until the parent is gone. Signals are blocked. Needs no descriptor, of which the code may have left none."""
     libc.prctl(libc.PR_SET_PDEATHSIG, signal.SIGUSR2)
+    seconds = REST_SECONDS
     while os.getppid() == process:
         # Blocked like every signal here; the time limit covers a signal that the code has sent itself.
-        signal.sigtimedwait({signal.SIGUSR2}, 60.0)
+        if signal.sigtimedwait({signal.SIGUSR2}, seconds) is None and seconds == REST_SECONDS:
+            give_back_twins()
+        seconds = 60.0
     libc.prctl(libc.PR_SET_PDEATHSIG, 0)
 
 

@@ -31,6 +31,7 @@ from .keeper import start_keeper
 from .protocol import encode_frame, read_frame
 from .remap import remap_memory
 from .shell import Shell
+from .twins import find_twins
 
 HELLO_SECONDS = 5.0
 PENDING_MAX = 1024
@@ -123,11 +124,14 @@ def main() -> None:
     listener.bind(given["socket"])
     listener.listen(1024)
     hide_arguments()
+    # The interpreter's table of attributes that were looked up, and with it the references to their names: each that
+    # a fork throws out would be a write to the page where that name lies.
+    sys._clear_type_cache()
     gc.collect()
     gc.freeze()
     gc.enable()
     retire_free_memory()
-    remap_memory()
+    find_twins(remap_memory())
     # After the remapping, which makes more of the address space writable.
     baseline = private_bytes()
     without = frozenset(given["without"])

@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import unittest
 
-from kernel import arrays, remap
+from kernel import arrays, remap, twins
 
 KERNEL = os.path.dirname(arrays.__file__)
 # Another version chooses other instructions for the same source.
@@ -40,7 +40,7 @@ def build(source: str) -> bytes:
 @unittest.skipUnless(compiler_version() == COMPILER, f"needs gcc {COMPILER} and objcopy, to compare with")
 class MachineCode(unittest.TestCase):
     def test_is_what_the_source_becomes(self) -> None:
-        for source, code in (("remap.c", remap.CODE), ("arrays.c", arrays.CODE)):
+        for source, code in (("remap.c", remap.CODE), ("arrays.c", arrays.CODE), ("twins.c", twins.CODE)):
             with self.subTest(source):
                 self.assertEqual(build(source).hex(), code["x86_64"])
 
