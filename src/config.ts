@@ -105,6 +105,11 @@ const SETTINGS = {
     fallback: 64,
     why: "Processes and threads of one container; joblib and BLAS need a dozen.",
   },
+  blasThreads: {
+    schema: positive.max(16),
+    fallback: 1,
+    why: "Threads of one matrix product. More are faster on idle processors; where others compute, too, they cost half as much again.",
+  },
   filesMb: { schema: positive, fallback: 256, why: "Files of one container, in memory." },
   fileCount: { schema: positive, fallback: 20000, why: "Files and folders of one container." },
   outputTotalMb: {

@@ -1,4 +1,7 @@
-/** Cells that compute, against plain Python with the same libraries: a sandbox must not slow down the work. */
+/**
+ * Cells that compute, against plain Python with the same libraries: a sandbox must not slow down the work. BLAS has one
+ * thread on both sides, the sandbox's default (CURTA_BLAS_THREADS); a plain interpreter by itself takes all processors.
+ */
 import type { Bench, GroupResult } from "../bench.ts";
 import { interleave } from "../interleave.ts";
 import { atLeast, describeTimes } from "../row.ts";
@@ -11,7 +14,7 @@ import numpy, pandas
 random = numpy.random.default_rng(1)
 frame = pandas.DataFrame({"key": random.integers(0, 1000, 1_000_000), "value": random.random(1_000_000)})
 result = frame.groupby("key")["value"].agg(["mean", "std", "max"])`,
-  "matrix product, 1000 x 1000": `
+  "matrix product, 1000 x 1000, one thread": `
 import numpy
 random = numpy.random.default_rng(1)
 one, other = random.random((1000, 1000)), random.random((1000, 1000))

@@ -32,6 +32,7 @@ from IPython.core import async_helpers
 
 from . import failure, forks, libc
 from .arrays import begin_epoch, drop_arrays, kept_bytes
+from .blas import lift_limit, watch_threads
 from .cell import run_cell
 from .client_tools import ClientTools
 from .command import end_all, processes
@@ -169,6 +170,7 @@ class Session:
             output.begin()
         sys.stdout, sys.stderr = (output.text for output in self.outputs)
         begin_figures()
+        lift_limit()
         self.display_bytes = 0
         started = time.perf_counter()
         cpu = cpu_seconds()
@@ -628,6 +630,7 @@ def start_session(channel: socket.socket, control: socket.socket, shell: Shell, 
         forks.begin()
         seed_numpy()
         seed_sympy()
+        watch_threads()
         Session(channel, control, shell, token).serve()
     except BaseException:  # The harness itself failed: the keeper reports the exit.
         traceback.print_exc()

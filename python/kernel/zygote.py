@@ -23,6 +23,7 @@ from typing import Any
 
 from . import landlock, libc, programs, seccomp
 from .arrays import keep_arrays_warm
+from .blas import end_threads
 from .cgroup import remove_group
 from .forks import fork_silently
 from .heap import retire_free_memory
@@ -169,6 +170,7 @@ def prepare(given: dict[str, Any]) -> Shell:
 
     programs.write(given["kernel"], os.environ.get("CURTA_FONTS", ""))
     shell = warm()
+    end_threads()
     keep_arrays_warm(given["memoryMb"] << 20)
     return shell
 

@@ -183,7 +183,11 @@ function bubblewrapArguments(
     "--ro-bind",
     kernelFolder,
     "/kernel",
-    ...Object.entries(variables(environment)).flatMap(([name, value]) => ["--setenv", name, value]),
+    ...Object.entries(variables(config, environment)).flatMap(([name, value]) => [
+      "--setenv",
+      name,
+      value,
+    ]),
     "--chdir",
     "/tmp",
     "--",
@@ -252,8 +256,8 @@ const LAUNCHER = [
   "main()",
 ].join("\n");
 
-/** The environment of every cell. One BLAS thread: a thread would not survive the fork. */
-function variables({ manifest }: Environment): Record<string, string> {
+/** The environment of every cell. What OpenMP starts would not survive a fork; of BLAS's threads see python/kernel/blas.py. */
+function variables(config: Config, { manifest }: Environment): Record<string, string> {
   return {
     HOME: "/home/user",
     USER: "user",
@@ -270,7 +274,9 @@ function variables({ manifest }: Environment): Record<string, string> {
     PYTHONDONTWRITEBYTECODE: "1",
     PYTHONUNBUFFERED: "1",
     IPYTHONDIR: "/tmp/ipython",
-    OPENBLAS_NUM_THREADS: "1",
+    OPENBLAS_NUM_THREADS: String(config.blasThreads),
+    // For how many ticks, a power of two, an idle thread of it looks for work before it sleeps: a tenth of a millisecond.
+    ...(config.blasThreads > 1 ? { OPENBLAS_THREAD_TIMEOUT: "18" } : {}),
     OMP_NUM_THREADS: "1",
     MKL_NUM_THREADS: "1",
     NUMEXPR_NUM_THREADS: "1",
