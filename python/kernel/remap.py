@@ -15,6 +15,11 @@ mapped in pieces of two megabytes, with gaps in the file between them that keep 
 them again; and the zygote itself leaves unmapped what it does not touch. A process of its own, the
 holder, maps all pages for reading instead: in a session they then count as shared and not as its own.
 
+For each mapping of a file a fork, and the end of a process, waits for the one lock that this file has for all
+processes of the machine. Some containers that fork without end are enough for queues at that lock in which a
+fork takes seconds, in every other container, too. So it is not one file but many: two processes then
+hardly ever want the same lock.
+
 What is left of a fork's cost is the number of mappings. A library has six: its variables and what the
 loader has written for it are therefore part of the file as well, in one piece, and its constants are made
 executable, which lets the kernel join them with its code. Neither makes a hole: everything that can run in
@@ -49,12 +54,18 @@ CODE = {
 ROW = struct.Struct("@QQQ")
 TABLE_BYTES = 1 << 20
 PIECE_BYTES = 2 << 20
+FILES = 32
 MADV_POPULATE_READ = 22
+MAP_FIXED = 0x10
+PROT_NONE = 0
 SEAL, SHRINK, GROW, WRITE = 0x1, 0x2, 0x4, 0x8
+
+# Address, length, and where it lies in its file, which is nowhere in another one.
+Row = tuple[int, int, int]
 
 
 def remap_memory() -> tuple[int, int]:
-    """Do it, and return where the file is mapped once more, for reading: address and length, 0 when it was not possible.
+    """Do it, and return where the files are mapped once more, for reading: address and length, 0 when it was not possible.
 
     Call with one thread only. Raises MemoryError when the kernel stopped half-way, after which the
     process must end: what was mapped until then is sound, but it is not known how far it came.
@@ -70,49 +81,67 @@ def remap_memory() -> tuple[int, int]:
     function = ctypes.PYFUNCTYPE(ctypes.c_long, ctypes.c_void_p, ctypes.c_long, ctypes.c_long)(address_of(page))
     table = mmap.mmap(-1, TABLE_BYTES)
     own = (address_of(page), address_of(table))
-    file = os.memfd_create("zygote", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     mappings = read_mappings()
     join_code(mappings)
     rows = private_memory(mappings, own)
     length = rows[-1][2] + rows[-1][1]
-    os.ftruncate(file, length)
-    table.write(b"".join(ROW.pack(*row) for row in rows))
-    done = function(own[1], len(rows), file)
-    if done != len(rows):
-        raise MemoryError(f"the zygote's memory could not be mapped anew ({done} of {len(rows)})")
-    # From here on nobody can change the file, not even by a descriptor of it.
-    fcntl.fcntl(file, fcntl.F_ADD_SEALS, SEAL | SHRINK | GROW | WRITE)
-    hold(file, rows)
-    view = map_view(file, length)
-    os.close(file)
+    most = -(-len(rows) // FILES)
+    shares = [rows[start : start + most] for start in range(0, len(rows), most)]
+    files = [os.memfd_create("zygote", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING) for _ in shares]
+    tables = []
+    for file, share in zip(files, shares):
+        os.ftruncate(file, length)
+        tables.append(own[1] + table.tell())
+        table.write(b"".join(ROW.pack(*row) for row in share))
+    for file, share, place in zip(files, shares, tables):
+        done = function(place, len(share), file)
+        if done != len(share):
+            raise MemoryError(f"the zygote's memory could not be mapped anew ({done} of {len(share)})")
+    for file in files:
+        # From here on nobody can change the file, not even by a descriptor of it.
+        fcntl.fcntl(file, fcntl.F_ADD_SEALS, SEAL | SHRINK | GROW | WRITE)
+    hold(files, shares)
+    view = map_view(files, shares, length)
+    for file in files:
+        os.close(file)
     return view, length
 
 
-def map_view(file: int, length: int) -> int:
-    """Map the whole file for reading. Not by Python's mmap, which keeps a descriptor."""
+def map_view(files: list[int], shares: list[list[Row]], length: int) -> int:
+    """Map what the files hold for reading, side by side. Not by Python's mmap, which keeps a descriptor."""
+    view = map_at(None, length, PROT_NONE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, -1, 0)
+    for file, share in zip(files, shares):
+        first, end = share[0][2], share[-1][2] + share[-1][1]
+        if view and not map_at(view + first, end - first, mmap.PROT_READ, mmap.MAP_SHARED | MAP_FIXED, file, first):
+            return 0
+    return view
+
+
+def map_at(place: int | None, length: int, rights: int, flags: int, file: int, offset: int) -> int:
+    """mmap. Returns 0 when the kernel refuses."""
     library = ctypes.PyDLL(None)
     library.mmap.restype = ctypes.c_void_p
     view = library.mmap(
-        None, ctypes.c_size_t(length), mmap.PROT_READ, mmap.MAP_SHARED, ctypes.c_int(file), ctypes.c_long(0)
+        ctypes.c_void_p(place), ctypes.c_size_t(length), rights, flags, ctypes.c_int(file), ctypes.c_long(offset)
     )
     return 0 if view is None or view == ctypes.c_void_p(-1).value else int(view)
 
 
-def hold(file: int, rows: list[tuple[int, int, int]]) -> None:
+def hold(files: list[int], shares: list[list[Row]]) -> None:
     """Fork the holder, which ends with the zygote."""
     zygote = os.getpid()
     if os.fork() == 0:
         libc.prctl(libc.PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() == zygote:
-            map_for_reading(file, rows)
-            os.close(file)
-            os.closerange(0, 64)
+            for file, rows in zip(files, shares):
+                map_for_reading(file, rows)
+            os.closerange(0, max(files) + 1)
             while True:
                 signal.pause()
         os._exit(0)
 
 
-def map_for_reading(file: int, rows: list[tuple[int, int, int]]) -> None:
+def map_for_reading(file: int, rows: list[Row]) -> None:
     """Map what the file holds; to map its holes would fill them."""
     for address, length, offset in rows:
         position, end = offset, offset + length
@@ -170,7 +199,7 @@ def join_code(mappings: list[Mapping]) -> None:
                 return  # A kernel that watches over this: forks stay a little slower.
 
 
-def private_memory(mappings: list[Mapping], left_out: tuple[int, ...]) -> list[tuple[int, int, int]]:
+def private_memory(mappings: list[Mapping], left_out: tuple[int, ...]) -> list[Row]:
     """Return (address, length, offset in the file) of everything writable, and of what the loader wrote and closed.
 
     What lies side by side becomes one piece, as the variables of a library do.
@@ -185,7 +214,7 @@ def private_memory(mappings: list[Mapping], left_out: tuple[int, ...]) -> list[t
             regions[-1][1] = mapping.end
         else:
             regions.append([mapping.start, mapping.end])
-    rows: list[tuple[int, int, int]] = []
+    rows: list[Row] = []
     offset = 0
     for start, end in regions:
         while start < end:

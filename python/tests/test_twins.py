@@ -26,7 +26,8 @@ class TwinsTest(unittest.TestCase):
     def setUp(self) -> None:
         self.file = os.memfd_create("zygote")
         os.write(self.file, b"".join(bytes([number]) * PAGE for number in range(PAGES)))
-        self.assertTrue(twins.find_twins((remap.map_view(self.file, PAGES * PAGE), PAGES * PAGE)))
+        view = remap.map_view([self.file], [[(0, PAGES * PAGE, 0)]], PAGES * PAGE)
+        self.assertTrue(twins.find_twins((view, PAGES * PAGE)))
         self.memory = mmap.mmap(self.file, PAGES * PAGE, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_WRITE)
         self.start = ctypes.addressof(ctypes.c_char.from_buffer(self.memory))
 

@@ -3,6 +3,14 @@ import { testAttacks } from "./cells.ts";
 
 testAttacks([
   {
+    name: "1 the forks of one container hardly wait for locks that the others' hold",
+    // Each mapping of a file costs a fork a turn at the lock of that file, which all containers share.
+    code: `from collections import Counter
+counts = Counter(line.split()[4] for line in open('/proc/self/maps') if 'memfd:' in line)
+print(max(counts.values(), default=1) < 40)`,
+    prints: "True",
+  },
+  {
     name: "1 a fork bomb ends with its cell",
     code: `while True:
     try: os.fork()
