@@ -39,6 +39,8 @@ from .twins import Tables, close_tables, give_back_twins, open_tables
 
 # On a machine that is busy with others.
 TAKE_OVER_SECONDS = 4.0
+# Nothing else is left of the session then. Shorter than what the server waits for the keeper (keeper.ts).
+GO_BACK_SECONDS = 30.0
 SESSION_OOM_SCORE = "300"
 WATCH_SECONDS = 0.05
 IDLE_WATCH_SECONDS = 0.25
@@ -208,7 +210,9 @@ class Keeper:
                 alone = self.main == 0 and self.is_alone()
                 code = os.waitstatus_to_exitcode(status)
                 kills = self.group.kills()
-                memory, self.memory_kills = kills > self.memory_kills, kills
+                # What the kernel has killed besides, now or before, is not what this one died of when it crashed.
+                memory = code == -signal.SIGKILL and kills > self.memory_kills
+                self.memory_kills = kills
                 died = {"signal": max(-code, 0), "code": max(code, 0), "memory": memory, "alone": alone}
                 self.tell({"ev": "died", **died})
                 self.is_burying = False
@@ -313,6 +317,7 @@ class Keeper:
     def start_command(self, number: int, folder: str, code: bytes) -> None:
         if self.command:
             raise workspace.Refused("invalid", "A command is running already.")
+        self.memory_kills = self.group.kills()
 
         def send(stream: int, data: bytes) -> None:
             self.tell({"ev": "command_output", "n": number, "s": stream}, data)
@@ -485,20 +490,22 @@ class Keeper:
     def go_back(self, name: str) -> None:
         """End the session, bring the workspace back and wake the bookmark, which is the main line from then on."""
         mark = self.marks.get(name)
-        if mark is None or start_of(mark.process) != mark.start:
+        if mark is None or start_of(mark.process) != mark.start or is_dying(mark.process):
             raise workspace.Refused("not_found", "The checkpoint is gone: code has ended its process.")
         self.going_back = name
+        deadline = time.monotonic() + GO_BACK_SECONDS
         try:
             self.kill_all_but()
-            self.collect_killed(TAKE_OVER_SECONDS)
+            # Until its parent has ended the bookmark is no child of the keeper's, which then would not believe it.
+            self.collect_killed(GO_BACK_SECONDS / 2)
             self.main = self.checkpoint = 0
             self.watching = self.live = False
             self.bring_back(mark)
-            deadline = time.monotonic() + TAKE_OVER_SECONDS
             send_signal(mark.process, signal.SIGUSR1)
             send_signal(mark.process, signal.SIGCONT)
-            # It says which one lies in its place, and then that it is the main line.
-            while self.main == 0 and time.monotonic() < deadline:
+            # It says which one lies in its place, and then that it is the main line. It forks twice for that, which
+            # takes seconds beside containers that fork without end.
+            while self.main == 0 and start_of(mark.process) == mark.start and time.monotonic() < deadline:
                 self.hear()
                 time.sleep(0.001)
         finally:

@@ -52,7 +52,7 @@ export interface Keeper {
   close(): void;
 }
 
-const ANSWER_MS_MAX = 20_000;
+const ANSWER_MS_MAX = 60_000;
 const REQUESTS_MAX = 256;
 
 const reports = z.discriminatedUnion("ev", [

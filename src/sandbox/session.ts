@@ -104,6 +104,8 @@ const CLOCK_MS_MIN = 500;
 const INTERRUPT_GRACE_MS = 700;
 /** Time that a checkpoint has to take over, on a machine that is busy with others. */
 const TAKE_OVER_MS = 5000;
+/** Time that a named state has to be copied, or to be the present one; a fork takes seconds beside many others. */
+const COPY_MS = 15_000;
 /** Time that a fresh interpreter has to report. */
 const RESTART_MS = 10_000;
 
@@ -207,7 +209,7 @@ export function createSession(
   async function mark(name: string): Promise<void> {
     await settled();
     marking = Promise.withResolvers();
-    const timer = setTimeout(() => marking?.reject(new Error("no answer")), TAKE_OVER_MS);
+    const timer = setTimeout(() => marking?.reject(new Error("no answer")), COPY_MS);
     try {
       sendFrame({ mark: true }, nothing);
       await marking.promise;
@@ -228,7 +230,7 @@ export function createSession(
     recovering ??= Promise.withResolvers();
     try {
       await keeper.request("go_back", { name });
-      const late = setTimeout(() => back.reject(new Error("no answer")), TAKE_OVER_MS);
+      const late = setTimeout(() => back.reject(new Error("no answer")), COPY_MS);
       await back.promise.finally(() => clearTimeout(late));
       // There is a state to go back to again, and nothing of what came after it to tell.
       cellsDone = Math.max(cellsDone, 1);
