@@ -7,6 +7,7 @@ import { toErrorAnswer } from "../wire/errors.ts";
 import { toGatewayError } from "./error-response.ts";
 import { toExecutionBody } from "./execution-body.ts";
 import { createExecuteSchema, runExecution, toExecuteOptions, withTexts } from "./execution.ts";
+import { createEscape } from "./json-escape.ts";
 import { streamExecution } from "./execution-stream.ts";
 import type { AppHandler, Services } from "./services.ts";
 
@@ -54,6 +55,7 @@ export function deleteContainer({ containers }: Services): AppHandler {
 export function executeInContainer(services: Services): AppHandler {
   const { containers, config, log } = services;
   const schema = createExecuteSchema(config);
+  const escape = createEscape();
   const limit = { mb: config.requestMb, setting: "requestMb" };
   return async (context) => {
     const request = await readJson(context.req.raw, schema, limit);
@@ -63,7 +65,7 @@ export function executeInContainer(services: Services): AppHandler {
     if (!request.stream) {
       const body = await toExecutionBody(
         runExecution(container, options, services, context.req.raw.signal),
-        (error) => toGatewayError(error, log, requestId),
+        { escape, onFailure: (error) => void toGatewayError(error, log, requestId) },
       );
       return new Response(body, { headers: { "content-type": "application/json" } });
     }

@@ -8,14 +8,20 @@
  * cuts the connection, so that nobody takes half an answer for a whole one.
  */
 import type { ExecutionEnd, ExecutionPart } from "./execution.ts";
+import type { Escape } from "./json-escape.ts";
 
 /** More of stdout than this begins to leave; a smaller answer comes with its length. */
 const EARLY_BYTES = 1 << 20;
 
-/** `onFailure` hears of what failed when the answer had begun to leave; before that it is thrown. */
+export interface ExecutionBodyOptions {
+  escape: Escape;
+  /** Hears of what failed when the answer had begun to leave; before that it is thrown. */
+  onFailure: (error: unknown) => void;
+}
+
 export async function toExecutionBody(
   parts: AsyncGenerator<ExecutionPart, void, void>,
-  onFailure: (error: unknown) => void,
+  options: ExecutionBodyOptions,
 ): Promise<Buffer<ArrayBuffer> | ReadableStream<Uint8Array>> {
   const escaped = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
   let size = 0;
@@ -33,17 +39,17 @@ export async function toExecutionBody(
       ]);
     }
     if (part.event !== "stdout" && part.event !== "stderr") continue;
-    const piece = escape(part.data.text);
+    const piece = options.escape(part.data.text);
     escaped[part.event].push(piece);
     if (part.event === "stdout") size += piece.length;
   }
-  return toEarlyBody(parts, escaped, onFailure);
+  return toEarlyBody(parts, escaped, options);
 }
 
 function toEarlyBody(
   parts: AsyncGenerator<ExecutionPart, void, void>,
   { stdout, stderr }: { stdout: Buffer[]; stderr: Buffer[] },
-  onFailure: (error: unknown) => void,
+  { escape, onFailure }: ExecutionBodyOptions,
 ): ReadableStream<Uint8Array> {
   let isRead = true;
 
@@ -85,10 +91,6 @@ async function nextOf(parts: AsyncGenerator<ExecutionPart, void, void>): Promise
   const step = await parts.next();
   if (step.done === true) throw new Error("The execution ended without its last event.");
   return step.value;
-}
-
-function escape(text: string): Buffer {
-  return Buffer.from(JSON.stringify(text)).subarray(1, -1);
 }
 
 /** Closes the string before it. */

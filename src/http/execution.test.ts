@@ -8,6 +8,7 @@ import {
   type WholePart,
 } from "./execution.ts";
 import { toExecutionBody } from "./execution-body.ts";
+import { createEscape } from "./json-escape.ts";
 
 const end: ExecutionEnd = {
   type: "execution",
@@ -21,6 +22,13 @@ const end: ExecutionEnd = {
   truncated: false,
   notice: null,
 };
+
+const escape = createEscape();
+const options = { escape, onFailure() {} };
+const noting = (failures: unknown[]) => ({
+  escape,
+  onFailure: (error: unknown) => void failures.push(error),
+});
 
 async function* run(): AsyncGenerator<ExecutionPart, void, void> {
   yield say("stdout", 'plain, "quoted", \\ and €\n');
@@ -36,7 +44,7 @@ function say(type: "stdout" | "stderr", text: string): ExecutionPart {
 test("the JSON that is made in pieces is that of the whole execution, field by field in order", async () => {
   const whole = await collectExecution(run());
   expect(whole.stdout).toBe('plain, "quoted", \\ and €\n\t\u2028 the end');
-  const body = await toExecutionBody(run(), () => {});
+  const body = await toExecutionBody(run(), options);
   expect(await new Response(body).text()).toBe(JSON.stringify(whole));
 });
 
@@ -58,7 +66,7 @@ test("a large answer begins to leave before its end, and has the same fields", a
       yield part;
     }
   }
-  const body = await toExecutionBody(held(), () => {});
+  const body = await toExecutionBody(held(), options);
   expect(body).toBeInstanceOf(ReadableStream);
   beyond.resolve();
   const json = (await new Response(body).json()) as object;
@@ -71,7 +79,7 @@ test("an answer that has begun to leave ends with a failure, which is reported",
     throw new Error("no disk");
   }
   const failures: unknown[] = [];
-  const body = await toExecutionBody(failing(), (error) => failures.push(error));
+  const body = await toExecutionBody(failing(), noting(failures));
   await expect(new Response(body).text()).rejects.toThrow("no disk");
   expect(failures).toEqual([new Error("no disk")]);
 });
@@ -88,7 +96,7 @@ test.each([
       isFreed = true;
     }
   }
-  await new Response(await toExecutionBody(watched(), () => {})).text();
+  await new Response(await toExecutionBody(watched(), options)).text();
   expect(isFreed).toBe(true);
 });
 
@@ -102,7 +110,7 @@ test("code whose reader has gone is followed to its end all the same", async () 
     }
   }
   const failures: unknown[] = [];
-  const body = await toExecutionBody(watched(), (error) => failures.push(error));
+  const body = await toExecutionBody(watched(), noting(failures));
   await (body as ReadableStream<Uint8Array>).cancel();
   await ended.promise;
   expect(failures).toEqual([]);
@@ -120,5 +128,5 @@ test("an execution that ends without its last event is a fault", async () => {
     yield say("stdout", "x");
   }
   await expect(collectExecution(cut())).rejects.toThrow("without its last event");
-  await expect(toExecutionBody(cut(), () => {})).rejects.toThrow("without its last event");
+  await expect(toExecutionBody(cut(), options)).rejects.toThrow("without its last event");
 });
