@@ -8,7 +8,7 @@
  */
 typedef unsigned long word;
 
-enum { HUGE = 1 << 21, LEAST = 1 << 20, BLOCKS = 64 };
+enum { HUGE = 1 << 21, LEAST = 3 << 18, BLOCKS = 64 };
 enum { MMAP = 9, MUNMAP = 11, SCHED_YIELD = 24, MADVISE = 28, READ_WRITE = 3, PRIVATE_ANONYMOUS = 0x22 };
 enum { HUGEPAGE = 14, WIPEONFORK = 18, KEEPONFORK = 19 };
 enum { NONE, FRESH, REUSED, FREE };
@@ -112,6 +112,12 @@ static word map_fresh(word size, word length)
     return address;
 }
 
+static void clear(void *to, word count)
+{
+    __asm__ volatile("rep stosb" : "+D"(to), "+c"(count) : "a"(0) : "memory");
+}
+
+/* Zeros come from the kernel, which brings only those that are looked at, unless they are so few that all of them are. */
 static word make_locked(struct memory *memory, word size, word length, int zeros)
 {
     struct block *best = 0, *empty = 0;
@@ -119,7 +125,7 @@ static word make_locked(struct memory *memory, word size, word length, int zeros
         struct block *block = &memory->blocks[i];
         if (block->state == NONE)
             empty = block;
-        else if (!zeros && block->state == FREE && block->epoch <= memory->epoch && block->length >= length &&
+        else if ((!zeros || length == HUGE) && block->state == FREE && block->epoch <= memory->epoch && block->length >= length &&
                  block->length <= length + length / 4 && (!best || block->length < best->length))
             best = block;
     }
@@ -131,6 +137,8 @@ static word make_locked(struct memory *memory, word size, word length, int zeros
                 memory->reused_max = memory->reused;
             best->state = REUSED;
             best->epoch = memory->epoch;
+            if (zeros)
+                clear((void *)best->address, size);
             return best->address;
         }
         end(memory, best);
