@@ -2,9 +2,7 @@
  * `npm run bench`: Curta and what it is compared with, side by side in one run.
  *
  * Ratios come first, for the machine and its neighbours are the same on both sides of a ratio; absolute
- * times are context. `--quick` measures less of everything, `--only live,chart` some groups, `--sessions
- * 100` other numbers of live sessions, `--write` leaves the result in docs/performance.md. `--soak` is another
- * program: `--minutes 10` of honest and hostile cells in 64 sessions, after which nothing may be left.
+ * times are context.
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -31,6 +29,15 @@ const WHOLE_MS = 240_000;
 const LATEST_START_MS = 480_000;
 const SESSIONS = { quick: 40, whole: 500, soak: 64 };
 
+const HELP = `npm run bench -- [OPTIONS]: Curta and what it is compared with, side by side
+  --quick         less of everything, in a minute
+  --only A,B      these groups alone: ${GROUPS.map(({ name }) => name).join(", ")}
+  --sessions N    so many live sessions
+  --write         leave the result in docs/performance.md
+  --soak          another program: honest and hostile cells, after which nothing may be left
+  --minutes N     how long it lasts (10)
+`;
+
 const { values } = parseArgs({
   options: {
     quick: { type: "boolean", default: false },
@@ -39,8 +46,13 @@ const { values } = parseArgs({
     write: { type: "boolean", default: false },
     soak: { type: "boolean", default: false },
     minutes: { type: "string", default: "10" },
+    help: { type: "boolean", default: false },
   },
 });
+if (values.help) {
+  process.stdout.write(HELP);
+  process.exit();
+}
 
 const stop = new AbortController();
 for (const name of ["SIGINT", "SIGTERM"] as const) {

@@ -33,6 +33,8 @@ for place, entry in enumerate(times):
     right.text(entry["p99"] * 1.1, place, f"{entry['p50']:.2f}", va="center", fontsize=7)
 right.set_yticks(range(len(names)), names, fontsize=8)
 right.set_xscale("log")
+# Room for the number beside the longest one.
+right.set_xlim(right=max((entry["p99"] for entry in times), default=1) * 2.5)
 right.set_title("Milliseconds: p50 as bar, p99 as tick")
 right.invert_yaxis()
 for axes in (left, right):
