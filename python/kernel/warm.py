@@ -15,6 +15,7 @@ from typing import Any
 from . import failure
 from .cell import run_cell
 from .display import begin_figures, flush_figures, set_up_figures
+from .fonts import remember_fonts
 from .libraries import adapt_libraries
 from .script import Plain
 from .session import forget_event_loop
@@ -162,6 +163,7 @@ def set_fonts() -> None:
     families = [name for name in os.environ.get("CURTA_FONTS", "").split(",") if name]
     plt.rcParams["font.family"] = families or ["DejaVu Sans"]
     plt.rcParams["axes.unicode_minus"] = False
+    remember_fonts()
 
 
 def forget_warming(shell: Shell) -> None:
