@@ -41,8 +41,8 @@ async function measure(
   const quiet: number[] = [];
   const beside: number[] = [];
   const rounds = bench.quick ? 1 : 3;
-  const calls = bench.quick ? 25 : 40;
-  const until = performance.now() + bench.budgetMs(0.04);
+  const calls = bench.quick ? 25 : 80;
+  const until = performance.now() + bench.budgetMs(0.06);
   for (let round = 0; round < rounds && (round === 0 || performance.now() < until); round += 1) {
     await callOften(container, quiet, calls, bench.signal);
     await withNeighbour(curta, code, () => callOften(container, beside, calls, bench.signal));
