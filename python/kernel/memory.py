@@ -13,6 +13,7 @@ import resource
 
 from . import libc
 from .arrays import drop_arrays, kept_bytes, reused_bytes
+from .blas import drop_scratch
 
 GROWTH_KB = 512
 STATUS_BYTES_MAX = 8192
@@ -88,6 +89,7 @@ def reset_high_water_mark() -> None:
 def release_memory() -> None:
     """Give back what is free, and let the kernel swap out what is not, where it has somewhere to."""
     drop_arrays()
+    drop_scratch()
     trim_heap()
     if not has_swap():
         return

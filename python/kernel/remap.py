@@ -64,11 +64,12 @@ SEAL, SHRINK, GROW, WRITE = 0x1, 0x2, 0x4, 0x8
 Row = tuple[int, int, int]
 
 
-def remap_memory() -> tuple[int, int]:
+def remap_memory(left_out: tuple[int, ...] = ()) -> tuple[int, int]:
     """Do it, and return where the files are mapped once more, for reading: address and length, 0 when it was not possible.
 
-    Call with one thread only. Raises MemoryError when the kernel stopped half-way, after which the
-    process must end: what was mapped until then is sound, but it is not known how far it came.
+    What lies at one of the places left out stays as it is. Call with one thread only. Raises MemoryError when the
+    kernel stopped half-way, after which the process must end: what was mapped until then is sound, but it is not known
+    how far it came.
     """
     code = bytes.fromhex(CODE.get(platform.machine(), ""))
     if not code:
@@ -83,7 +84,7 @@ def remap_memory() -> tuple[int, int]:
     own = (address_of(page), address_of(table))
     mappings = read_mappings()
     join_code(mappings)
-    rows = private_memory(mappings, own)
+    rows = private_memory(mappings, (*own, *left_out))
     length = rows[-1][2] + rows[-1][1]
     most = -(-len(rows) // FILES)
     shares = [rows[start : start + most] for start in range(0, len(rows), most)]

@@ -32,7 +32,7 @@ from IPython.core import async_helpers
 
 from . import failure, forks, libc
 from .arrays import begin_epoch, drop_arrays, kept_bytes
-from .blas import lift_limit, watch_threads
+from .blas import drop_scratch, lift_limit, watch_threads
 from .cell import run_cell
 from .client_tools import ClientTools
 from .command import end_all, processes
@@ -151,6 +151,7 @@ class Session:
                 self.collect_ended()
                 if kept_bytes() and not select_from([self.channel], [], [], KEEP_SECONDS)[0]:
                     drop_arrays()
+                    drop_scratch()
 
     def execute(self, header: Header, code: str) -> None:
         """Run one cell and send what came of it."""

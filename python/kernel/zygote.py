@@ -23,7 +23,7 @@ from typing import Any
 
 from . import landlock, libc, programs, seccomp
 from .arrays import keep_arrays_warm
-from .blas import end_threads
+from .blas import Pools, end_threads, part_scratch
 from .cgroup import remove_group
 from .forks import fork_silently
 from .heap import retire_free_memory
@@ -132,7 +132,7 @@ def main() -> None:
     gc.freeze()
     gc.enable()
     retire_free_memory()
-    find_twins(remap_memory())
+    find_twins(remap_memory(tuple(place for place, _ in Pools.scratch)))
     # After the remapping, which makes more of the address space writable.
     baseline = private_bytes()
     without = frozenset(given["without"])
@@ -171,6 +171,7 @@ def prepare(given: dict[str, Any]) -> Shell:
     programs.write(given["kernel"], os.environ.get("CURTA_FONTS", ""))
     shell = warm()
     end_threads()
+    part_scratch()
     keep_arrays_warm(given["memoryMb"] << 20)
     return shell
 
