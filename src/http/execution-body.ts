@@ -12,6 +12,8 @@ import type { Escape } from "./json-escape.ts";
 
 /** More of stdout than this begins to leave; a smaller answer comes with its length. */
 const EARLY_BYTES = 1 << 20;
+/** What leaves at once: joining bytes costs less than passing them on one by one. */
+const CHUNK_BYTES = 1 << 18;
 
 export interface ExecutionBodyOptions {
   escape: Escape;
@@ -54,22 +56,31 @@ function toEarlyBody(
   let isRead = true;
 
   async function send(controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> {
-    const enqueue = (piece: Buffer) => {
-      if (isRead) controller.enqueue(piece);
-    };
-    enqueue(Buffer.from('{"type":"execution","stdout":"'));
-    for (const piece of stdout.splice(0)) enqueue(piece);
+    let held = [Buffer.from('{"type":"execution","stdout":"'), ...stdout];
+    let heldBytes = EARLY_BYTES;
     for (;;) {
+      if (heldBytes >= CHUNK_BYTES) {
+        if (isRead) controller.enqueue(Buffer.concat(held));
+        held = [];
+        heldBytes = 0;
+      }
       const part = await nextOf(parts);
-      if (part.event === "stdout") enqueue(escape(part.data.text));
+      if (part.event === "stdout") {
+        const piece = escape(part.data.text);
+        held.push(piece);
+        heldBytes += piece.length;
+      }
       if (part.event === "stderr") stderr.push(escape(part.data.text));
       if (part.event !== "done") continue;
       await parts.return();
       const { type: _, ...rest } = part.data;
-      enqueue(Buffer.concat([Buffer.from('","stderr":"'), ...stderr, toTail(rest)]));
-      break;
+      if (!isRead) return;
+      controller.enqueue(
+        Buffer.concat([...held, Buffer.from('","stderr":"'), ...stderr, toTail(rest)]),
+      );
+      controller.close();
+      return;
     }
-    if (isRead) controller.close();
   }
 
   return new ReadableStream<Uint8Array>({

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
 import { ChannelError } from "./channel.ts";
-import { isSanePng, parseKernelFrame } from "./protocol.ts";
+import { createFrameParser, isSanePng, parseKernelFrame } from "./protocol.ts";
 
 const nothing = Buffer.alloc(0);
 const png = (width: number, height: number) => {
@@ -57,6 +57,17 @@ test.each<[string, unknown]>([
   ],
 ])("%s is a ChannelError", (_name, header) => {
   expect(() => parseKernelFrame({ header, payload: nothing, start: 0 })).toThrow(ChannelError);
+});
+
+test("the parts of a frame are placed by where they begin, and a header of another is checked", () => {
+  const parse = createFrameParser(true);
+  const header = { t: "stream", s: 2, o: 100 };
+  const offsetOf = (start: number, of: unknown = header) => {
+    const event = parse({ header: of, payload: nothing, start });
+    return event.type === "stream" ? event.offset : null;
+  };
+  expect([offsetOf(0), offsetOf(70), offsetOf(90)]).toEqual([100, 170, 190]);
+  expect(() => offsetOf(95, { t: "stream", s: 3, o: 0 })).toThrow(ChannelError);
 });
 
 test("any JSON gives an event or a ChannelError", () => {

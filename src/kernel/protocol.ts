@@ -173,6 +173,20 @@ export function parseKernelFrame(
   }
 }
 
+/** A parser of one channel's frames: of one that comes in parts the header is checked with the first. */
+export function createFrameParser(checksOutput: boolean): (frame: Frame) => KernelEvent {
+  let begun: { header: unknown; event: Extract<KernelEvent, { type: "stream" }> } | null = null;
+  return (frame) => {
+    if (begun !== null && frame.start > 0 && frame.header === begun.header) {
+      const { event } = begun;
+      return { ...event, offset: event.offset + frame.start, data: frame.payload };
+    }
+    const event = parseKernelFrame(frame, checksOutput);
+    begun = event.type === "stream" ? { header: frame.header, event } : null;
+    return event;
+  };
+}
+
 function toCalls(calls: [number, string, number][], payload: Buffer): KernelCall[] {
   let position = 0;
   return calls.map(([id, name, length]) => {

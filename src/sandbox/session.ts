@@ -19,7 +19,7 @@ import { StringDecoder } from "node:string_decoder";
 
 import { GatewayError } from "../errors.ts";
 import { encodeFrame, FrameReader } from "../kernel/channel.ts";
-import { isOutput, parseKernelFrame, type KernelEvent } from "../kernel/protocol.ts";
+import { createFrameParser, isOutput, type KernelEvent } from "../kernel/protocol.ts";
 import { createCalls } from "./calls.ts";
 import {
   emitText,
@@ -130,7 +130,7 @@ export function createSession(
       : { headerBytes: Infinity, payloadBytes: Infinity },
     token,
   );
-  const checksOutput = !limits.without.includes("output-checks");
+  const parse = createFrameParser(!limits.without.includes("output-checks"));
   let alive = true;
   let cellsDone = 0;
   let number = 0;
@@ -174,7 +174,7 @@ export function createSession(
       const frames = reader.read(chunk);
       const begun = frames.filter(({ start }) => start === 0).length;
       if (!awaitingFresh && checksChannel) quota.count(begun, chunk.length);
-      for (const frame of frames) onKernelEvent(parseKernelFrame(frame, checksOutput));
+      for (const frame of frames) onKernelEvent(parse(frame));
     } catch {
       // Hostile bytes: whatever they broke, it is this session's end and nobody else's.
       onNonsense();
