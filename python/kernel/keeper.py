@@ -85,6 +85,8 @@ class Keeper:
         self.shell = shell
         self.limits = limits
         self.token = settings["token"]
+        # In the pool, for somebody to come.
+        self.waits: bool = settings["waits"]
         # Without a group of its own nobody but the keeper counts the container's memory.
         self.group: Group = settings["group_of_container"]
         self.memory_kills = 0
@@ -181,8 +183,9 @@ class Keeper:
             faulthandler.enable(file=2, all_threads=False)
             faulthandler.register(signal.SIGUSR1, file=2, all_threads=False)
             last_look.install()
-            start_session(self.channel, self.session_control, self.shell, self.token)
+            start_session(self.channel, self.session_control, self.shell, self.token, self.waits)
         self.main = process
+        self.waits = False
 
     def reap(self) -> None:
         """Collect the dead, and tell the server when the main line is among them."""

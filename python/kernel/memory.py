@@ -27,6 +27,7 @@ class MemoryMeter:
     def __init__(self) -> None:
         self.mapped, self.own, self.shared = read_marks()
         self.inherited = self.own
+        self.ahead = 0
         self.peak = 0
         self.reused = reused_bytes()[0]
         reset_high_water_mark()
@@ -37,8 +38,16 @@ class MemoryMeter:
             self.mapped, self.own, self.shared = read_marks()
         except OSError:
             return  # The code has used up every descriptor.
+        self.ahead = 0
         self.peak = max(0, self.own - self.inherited) * 1024
         reset_high_water_mark()
+
+    def leave_out(self) -> None:
+        """What has been copied ahead of time (ahead.py) is no cell's, until it has gone back."""
+        before = self.own
+        self.look()
+        self.ahead = max(0, self.own - before)
+        self.peak = 0
 
     def measure(self) -> int:
         """Return the peak since the last call."""
@@ -54,9 +63,9 @@ class MemoryMeter:
         peak = max(own, self.own + high - self.mapped - max(0, shared - self.shared) + reuse)
         self.mapped, self.own, self.shared = mapped, own, shared
         # What is still held counts for the cells that follow; what was freed does not.
-        self.peak = max(0, own - self.inherited) * 1024
+        self.peak = max(0, own - self.ahead - self.inherited) * 1024
         reset_high_water_mark()
-        return max(0, peak - self.inherited) * 1024
+        return max(0, peak - self.ahead - self.inherited) * 1024
 
 
 def read_marks() -> tuple[int, int, int]:

@@ -31,6 +31,7 @@ import numpy
 from IPython.core import async_helpers
 
 from . import failure, forks, libc
+from .ahead import touch_ahead
 from .arrays import begin_epoch, drop_arrays, kept_bytes
 from .blas import drop_scratch, lift_limit, watch_threads
 from .cell import run_cell
@@ -59,6 +60,8 @@ REHEARSAL = "None"
 EXAMPLE = '{"n":1}'
 # Whoever had to wait for a container to be made sends its first cell sooner than this.
 FIRST_CELL_SECONDS = 0.02
+# Between two steps of what is done ahead of time, which are as long: others' cells come first.
+PACE_SECONDS = 0.002
 # By then a killed copy is gone.
 COLLECT_SECONDS = 0.01
 # Whoever waits longer for a cell has no use for the warm memory of the last one's arrays.
@@ -107,8 +110,8 @@ class Session:
         self.memory = MemoryMeter()
         self.tools = ClientTools(channel, token, self.send_calls)
 
-    def serve(self) -> None:
-        """Run cells until the server hangs up."""
+    def serve(self, waits: bool) -> None:
+        """Run cells until the server hangs up. `waits`: the first one is not there at once."""
         sys.stdout = sys.__stdout__ = self.outputs[0].text
         sys.stderr = sys.__stderr__ = self.outputs[1].text
         Displays.send = self.send_display
@@ -118,6 +121,8 @@ class Session:
         self.send({"t": "ready"})
         self.flush()
         self.rehearse(FIRST_CELL_SECONDS)
+        if waits and touch_ahead(lambda: self.is_asked(PACE_SECONDS)):
+            self.memory.leave_out()
         while True:
             try:
                 header, payload = read_request(self.channel, self.token)
@@ -138,11 +143,13 @@ class Session:
                 continue
             self.collect_ended()
             self.execute(header, payload.decode("utf-8", "replace"))
-            if Figures.shown and gc.isenabled():
-                # A figure is a knot of cycles, a megabyte of it that the checkpoint would keep as well. And to draw it
-                # has touched thousands of pages that are now as they were.
+            has_drawn = Figures.shown and gc.isenabled()
+            if has_drawn:
+                # A figure is a knot of cycles, a megabyte of it that the checkpoint would keep as well.
                 gc.collect()
                 trim_heap()
+            if has_drawn or self.memory.ahead:
+                # Thousands of pages were copied and are as they were.
                 self.give_back()
             if not self.same:
                 self.make_checkpoint()
@@ -505,6 +512,10 @@ class Session:
         self.parked = False
         return self.main == main
 
+    def is_asked(self, seconds: float) -> bool:
+        """Whether the server sends something within the time given."""
+        return bool(select_from([self.channel], [], [], seconds)[0])
+
     def give_back(self) -> None:
         """Give back what is the zygote's, unless there is another thread that may write to it meanwhile."""
         if count_threads() == 1:
@@ -625,14 +636,16 @@ class Session:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def start_session(channel: socket.socket, control: socket.socket, shell: Shell, token: bytes) -> None:
+def start_session(
+    channel: socket.socket, control: socket.socket, shell: Shell, token: bytes, waits: bool
+) -> None:
     """Run the session in this process for good. Called by the keeper right after its fork."""
     try:
         forks.begin()
         seed_numpy()
         seed_sympy()
         watch_threads()
-        Session(channel, control, shell, token).serve()
+        Session(channel, control, shell, token).serve(waits)
     except BaseException:  # The harness itself failed: the keeper reports the exit.
         traceback.print_exc()
     os._exit(70)

@@ -116,3 +116,12 @@ word give_back(word view, word length, word maps, word pagemap)
     call(MUNMAP, room, 2 * PAGE, 0, 0, 0, 0);
     return given;
 }
+
+/* Rows of address, length and advice: what a session will touch (ahead.py). Returns how many were taken. */
+word advise(const word *rows, word count)
+{
+    word taken = 0;
+    for (word row = 0; row < count; row++)
+        taken += !call(MADVISE, rows[3 * row], rows[3 * row + 1], rows[3 * row + 2], 0, 0, 0);
+    return taken;
+}

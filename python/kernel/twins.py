@@ -16,6 +16,7 @@ a descriptor, with which containers could tell each other something. Where there
 nothing is given back.
 """
 
+import array
 import ctypes
 import mmap
 import os
@@ -46,11 +47,12 @@ CODE = {
         "488b7c2430488b7424384531d24531c04531c9b81c000000ba040000000f05b80b000000be002000004c89ff4889ea0f"
         "05eb4a4c39e374384939de720431dbeb274c29f34531d24531c04531c9b81c0000004c89f74889deba040000000f0548"
         "85c075d948c1eb0c48015c24204d89e6498d9c2400100000e9e8feffff488b04244881c4900000005b5d415c415d415e"
-        "415fc3"
+        "415fc3415641be1c00000041554531ed41544989f45531ed534889fb4d39e5742a488b5310488b73084531d24531c048"
+        "8b3b4531c94c89f00f054883f8014883d50049ffc54883c318ebd15b4889e85d415c415d415ec3"
     ),
 }
-# Where the function begins.
-ENTRY = {"x86_64": 0x30}
+# Where the functions begin.
+ENTRIES = {"x86_64": {"give_back": 0x30, "advise": 0x3c3}}
 
 Tables = tuple[int, int]
 # Taken before user code can give them another meaning.
@@ -61,6 +63,7 @@ class Twins:
     """What is there once for the process."""
 
     give_back: Any = None
+    advise: Any = None
     # Address and length of the file, mapped once more.
     view = (0, 0)
     held: list[object] = []
@@ -81,10 +84,18 @@ def find_twins(view: tuple[int, int]) -> bool:
     except OSError:
         return False
     kinds = ctypes.c_ulong, ctypes.c_ulong, ctypes.c_int, ctypes.c_int
-    Twins.give_back = ctypes.PYFUNCTYPE(ctypes.c_ulong, *kinds)(start + ENTRY[machine])
+    entries = {name: start + place for name, place in ENTRIES[machine].items()}
+    Twins.give_back = ctypes.PYFUNCTYPE(ctypes.c_ulong, *kinds)(entries["give_back"])
+    Twins.advise = ctypes.PYFUNCTYPE(ctypes.c_ulong, ctypes.c_ulong, ctypes.c_ulong)(entries["advise"])
     Twins.view = view
     Twins.held.append(code)
     return True
+
+
+def advise(rows: "array.array[int]", first: int, count: int) -> int:
+    """madvise(2) for rows of address, length and advice. Returns how many the kernel has taken."""
+    row = 3 * rows.itemsize
+    return int(Twins.advise(rows.buffer_info()[0] + first * row, count)) if Twins.advise else 0
 
 
 def open_tables() -> Tables:

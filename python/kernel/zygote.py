@@ -22,6 +22,7 @@ import sys
 from typing import Any
 
 from . import landlock, libc, programs, seccomp
+from .ahead import learn_pages
 from .arrays import keep_arrays_warm
 from .blas import Pools, end_threads, part_scratch
 from .cgroup import remove_group
@@ -32,7 +33,7 @@ from .keeper import start_keeper
 from .protocol import encode_frame, read_frame
 from .remap import remap_memory
 from .shell import Shell
-from .twins import find_twins
+from .twins import find_twins, give_back_twins
 
 HELLO_SECONDS = 5.0
 PENDING_MAX = 1024
@@ -99,7 +100,7 @@ class Zygote:
         if process == 0:
             signal.set_wakeup_fd(-1)
             close_all_but({server.fileno(), channel.fileno()})
-            settings = {**self.settings, "name": name, "token": bytes.fromhex(hello["token"])}
+            settings = {**self.settings, "name": name, "token": bytes.fromhex(hello["token"]), "waits": hello["waits"]}
             start_keeper(server, channel, self.shell, settings)
         self.names[process] = name
 
@@ -132,7 +133,10 @@ def main() -> None:
     gc.freeze()
     gc.enable()
     retire_free_memory()
-    find_twins(remap_memory(tuple(place for place, _ in Pools.scratch)))
+    if find_twins(remap_memory(tuple(place for place, _ in Pools.scratch))):
+        from .warm import draw_chart
+
+        learn_pages(lambda: draw_chart(shell))
     # After the remapping, which makes more of the address space writable.
     baseline = private_bytes()
     without = frozenset(given["without"])
@@ -157,6 +161,7 @@ def main() -> None:
     python = sys.version.split()[0]
     words = {"ev": "listening", "baseline": baseline, "python": python, "landlock": landlock_version}
     os.write(1, encode_frame(words))
+    give_back_twins()
     Zygote(listener, shell, settings).serve()
 
 

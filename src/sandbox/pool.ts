@@ -65,7 +65,7 @@ export async function createPool(options: PoolOptions): Promise<Pool> {
         }
       }
       refill();
-      return await make();
+      return await make(false);
     },
     controlGroups: first.controlGroups,
     landlock: first.landlock,
@@ -82,14 +82,15 @@ export async function createPool(options: PoolOptions): Promise<Pool> {
     },
   };
 
-  async function make(): Promise<Sandbox> {
+  /** `waits`: nobody is to have it at once, so that it has time to make things ready. */
+  async function make(waits: boolean): Promise<Sandbox> {
     if (making >= MAKING_MAX) await new Promise<void>((resolve) => waiting.push(resolve));
     making += 1;
     try {
       if (state.closed) throw new GatewayError("overloaded", SHUTTING_DOWN);
       const process = await living();
       try {
-        return await makeFrom(process);
+        return await makeFrom(process, waits);
       } catch (error) {
         // When the zygote died over it, its successor makes the container.
         const hasDied = await Promise.race([
@@ -97,7 +98,7 @@ export async function createPool(options: PoolOptions): Promise<Pool> {
           wait(DEATH_MS, false),
         ]);
         if (!hasDied || state.closed) throw error;
-        return await makeFrom(await living());
+        return await makeFrom(await living(), waits);
       }
     } finally {
       making -= 1;
@@ -105,8 +106,8 @@ export async function createPool(options: PoolOptions): Promise<Pool> {
     }
   }
 
-  async function makeFrom(process: Zygote): Promise<Sandbox> {
-    const connection = await process.connect(randomUUID());
+  async function makeFrom(process: Zygote, waits: boolean): Promise<Sandbox> {
+    const connection = await process.connect(randomUUID(), waits);
     const keeper = createKeeper(connection.keeper, options.transferBytesMax);
     const session = createSession(connection.channel, keeper, connection.token, options.limits);
     await session.ready;
@@ -129,7 +130,7 @@ export async function createPool(options: PoolOptions): Promise<Pool> {
   function refill(): void {
     const missing = options.size - shelf.length - making;
     for (let count = 0; count < missing && !state.closed; count += 1) {
-      make().then(
+      make(true).then(
         (sandbox) => {
           if (state.closed || shelf.length >= options.size) sandbox.session.close();
           else shelf.push(sandbox);

@@ -52,7 +52,8 @@ export interface Zygote {
   readonly controlGroups: 1 | 2 | string;
   /** Version of Landlock that the kernel has, 0 for none. */
   readonly landlock: number;
-  connect(container: string): Promise<Connection>;
+  /** `waits`: it is made for the pool. */
+  connect(container: string, waits: boolean): Promise<Connection>;
   /** Resolves with a sentence when the process has ended, for whatever reason. */
   readonly exited: Promise<string>;
   close(): Promise<void>;
@@ -125,7 +126,7 @@ export async function startZygote(
     controlGroups: groups?.version ?? reason,
     landlock: heard.landlock,
     exited,
-    async connect(container) {
+    async connect(container, waits) {
       const token = randomBytes(16);
       const keeper = await open(socketPath, { container, role: "keeper" });
       try {
@@ -133,6 +134,7 @@ export async function startZygote(
           container,
           role: "session",
           token: token.toString("hex"),
+          waits,
         });
         return { keeper, channel, token };
       } catch (error) {
