@@ -37,7 +37,7 @@ display({'image/png': b'<script>alert(1)</script>', 'text/plain': 'picture'}, ra
 /** Announces a gigabyte and sends as much of it as it can. */
 const FLOOD = `import gc
 session = next(thing for thing in gc.get_objects() if type(thing).__name__ == 'Session')
-session.channel.sendall(struct.pack('>II', 20, 1 << 30))
+session.channel.sendall(struct.pack('>II', 20, 1 << 30) + b'{"t":"display"}     ')
 block = bytes(4 << 20)
 for _ in range(60): session.channel.sendall(block)`;
 
