@@ -710,12 +710,17 @@ def wait_for_end(process: int) -> None:
     """Sleep until the parent is gone. Signals are blocked. Needs no descriptor, of which the code may have left none."""
     libc.prctl(libc.PR_SET_PDEATHSIG, signal.SIGUSR2)
     seconds = REST_SECONDS
+    word = None
     while os.getppid() == process:
         # Blocked like every signal here; the time limit covers a signal that the code has sent itself.
-        if signal.sigtimedwait({signal.SIGUSR2}, seconds) is None and seconds == REST_SECONDS:
+        word = signal.sigtimedwait({signal.SIGUSR2}, seconds)
+        if word is None and seconds == REST_SECONDS:
             give_back_twins()
         seconds = 60.0
     libc.prctl(libc.PR_SET_PDEATHSIG, 0)
+    if word is None:
+        # The parent has ended while nobody waited. Its signal is there, or about to be: unblocked it would kill.
+        signal.sigtimedwait({signal.SIGUSR2}, COLLECT_SECONDS)
 
 
 def cpu_seconds() -> float:

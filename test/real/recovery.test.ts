@@ -236,3 +236,17 @@ test("a client that leaves at any moment finds the session sound", async () => {
     expect(next.seconds).toBeLessThan(4);
   }
 });
+
+test("a checkpoint that is at work on its own memory when the session dies takes over all the same", async () => {
+  const container = await createContainer(server);
+  await container.print(
+    "import os, time, numpy\nkept = [str(number) for number in range(100_000)]",
+  );
+  for (let round = 0; round < 30; round += 1) {
+    await container.print(`kept.append(${round})`);
+    const dies = `time.sleep(${0.085 + round * 0.001})\nos._exit(1)`;
+    const { status, notice } = await container.execute(dies);
+    expect([status, notice]).toEqual(["killed", expect.stringContaining("back where it was")]);
+  }
+  expect(await container.print("print(len(kept), kept[-1])")).toBe("100030 29\n");
+});
