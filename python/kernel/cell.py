@@ -24,13 +24,20 @@ SPECIAL = re.compile(r"^\s*[%!?,;/>]|\?\s*$|=\s*[%!]|^In \[", re.MULTILINE)
 FUTURE_FLAGS = __future__.annotations.compiler_flag | __future__.barry_as_FLUFL.compiler_flag
 TRAILING_SEMICOLON = re.compile(r";\s*(#[^\n\"']*)?\s*\Z")
 
+# Where tracebacks find the lines of a cell, taken before user code can give it another meaning.
+cell_sources = linecache.cache
+
+
+def cell_name(number: int) -> str:
+    return f"<cell {number}>"
+
 
 def run_cell(shell: Shell, code: str, name: str) -> BaseException | None:
     """Run the code under a file name and return what ended it, or None."""
     try:
         if SPECIAL.search(code):
             code = shell.transform_cell(code)
-        linecache.cache[name] = (len(code), None, code.splitlines(keepends=True), name)
+        cell_sources[name] = (len(code), None, code.splitlines(keepends=True), name)
         statements, value = compile_cell(shell, code, name)
         if is_coroutine(statements) or is_coroutine(value):
             get_asyncio_loop().run_until_complete(run_in_loop(shell, statements, value))

@@ -34,7 +34,7 @@ from . import failure, forks, libc
 from .ahead import touch_ahead
 from .arrays import begin_epoch, drop_arrays, kept_bytes
 from .blas import drop_scratch, lift_limit, watch_threads
-from .cell import run_cell
+from .cell import cell_name, cell_sources, run_cell
 from .client_tools import ClientTools
 from .command import end_all, processes
 from .display import Figures, begin_figures, flush_figures
@@ -192,7 +192,7 @@ class Session:
         try:
             self.running = True
             self.call_hooks("pre_execute")
-            error = run_cell(shell, code, f"<cell {number}>")
+            error = run_cell(shell, code, cell_name(number))
             if error is not None:
                 shell.failure = error
             self.call_hooks("post_execute")
@@ -271,6 +271,8 @@ class Session:
         if self.has_hooks():
             return  # They must not see a cell that nobody sent.
         send, send_pages = self.send, self.send_pages
+        number = shell._trait_values["execution_count"]
+        source = cell_sources.get(cell_name(number))
         try:
             if select_from([self.channel], [], [], wait_seconds)[0]:
                 return
@@ -278,11 +280,14 @@ class Session:
             self.send_pages = lambda *_arguments: None  # type: ignore[method-assign]
             self.outputs[0].text.write("\n")
             parse(EXAMPLE, 0)
-            self.execute({"n": shell._trait_values["execution_count"]}, REHEARSAL)
+            self.execute({"n": number}, REHEARSAL)
         except Exception:
             pass  # The code has closed a stream or patched what the harness uses: its next cell will tell it.
         finally:
             self.send, self.send_pages = send, send_pages  # type: ignore[method-assign]
+            if source:
+                # Whoever defined a function in that cell reads its lines in later tracebacks.
+                cell_sources[cell_name(number)] = source
 
     def finish(self, number: int, started: float, cpu: float) -> None:
         if os.getpid() != self.main:

@@ -1,4 +1,6 @@
 /** The direct API whole: state, failures, streaming, queueing, clients that go away. */
+import { setTimeout as delay } from "node:timers/promises";
+
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 import { ScriptedProvider } from "../../src/providers/scripted.ts";
@@ -63,6 +65,14 @@ describe("a container", () => {
     expect(failed.error!.traceback).toContain('File "<cell');
     expect(failed.error!.traceback).not.toContain("/kernel/");
     expect(await container.print("print(total + 1)")).toBe("42\n");
+  });
+
+  test("a traceback has the lines of functions of earlier cells", async () => {
+    await container.print("def divide():\n    return 1 / 0  # here");
+    // Long enough for the session to get ready for the next cell.
+    await delay(300);
+    const { error } = await container.execute("divide()");
+    expect(error!.traceback).toContain("return 1 / 0  # here");
   });
 
   test("an endless loop answers within its limit and a second, with what it had printed and its state", async () => {
