@@ -28,10 +28,10 @@ export async function runOutput(bench: Bench): Promise<GroupResult> {
   const [curta, plain] = await Promise.all([contestants.curta(), contestants.plain()]);
   const container = await curta.container();
   const schedule: Schedule = {
-    rounds: quick ? 2 : 5,
+    rounds: quick ? 2 : 12,
     block: quick ? 1 : 2,
     pauseMs: 50,
-    budgetMs: bench.budgetMs(0.06),
+    budgetMs: bench.budgetMs(0.1),
   };
   const compare = async (what: string, own: Measure, other: Measure): Promise<Row> => {
     const times = await interleave({ Curta: own, "plain process": other }, schedule, bench.signal);
