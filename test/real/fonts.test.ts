@@ -48,7 +48,7 @@ test("a font that is missing is said each time, and found once it is there", asy
     expect(stderr).toContain("Font family 'My Font' not found");
   }
   const { stderr } = await container.execute(`import dataclasses
-entry = next(font for font in manager.ttflist if font.name == "DejaVu Serif")
+entry = next(font for font in manager.ttflist if (font.name, font.weight, font.style) == ("DejaVu Serif", 400, "normal"))
 manager.ttflist.append(dataclasses.replace(entry, name="My Font"))
 # As manager.addfont does with the file of a font.
 manager._findfont_cached.cache_clear()
