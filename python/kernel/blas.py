@@ -27,6 +27,8 @@ from typing import Any
 from . import libc
 
 THREADS_MAX = 16
+# Of the folder of threads in /proc.
+LINKS_OF_ONE_THREAD = 3
 SCRATCH_BYTES_LEAST = 4 << 20
 BUFFERS_MAX = 32
 MADV_DONTNEED, MADV_WIPEONFORK = 4, 18
@@ -164,6 +166,6 @@ def lift_limit() -> None:
 def is_alone() -> bool:
     """Whether this process has one thread."""
     try:
-        return len(os.listdir("/proc/self/task")) == 1
+        return os.stat("/proc/self/task").st_nlink == LINKS_OF_ONE_THREAD
     except OSError:
         return False

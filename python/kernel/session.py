@@ -33,7 +33,7 @@ from IPython.core import async_helpers
 from . import failure, forks, libc
 from .ahead import touch_ahead
 from .arrays import begin_epoch, drop_arrays, kept_bytes
-from .blas import drop_scratch, lift_limit, watch_threads
+from .blas import drop_scratch, is_alone, lift_limit, watch_threads
 from .cell import cell_name, cell_sources, run_cell
 from .client_tools import ClientTools
 from .command import end_all, processes
@@ -68,8 +68,6 @@ COLLECT_SECONDS = 0.01
 KEEP_SECONDS = 1.0
 # A checkpoint that has slept as long has time to look at its memory: the next cell is not there yet.
 REST_SECONDS = 0.1
-# The folder of threads in /proc has two more links than there are threads.
-OTHER_LINKS = 2
 DISPLAY_TEXT_BYTES_MAX = 16 << 20
 # What each display counts for, so that their number is bounded as well.
 DISPLAY_BYTES_LEAST = 4096
@@ -255,7 +253,7 @@ class Session:
         try:
             return (
                 self.checkpoint > 0
-                and count_threads() == 1
+                and is_alone()
                 and os.waitid(os.P_PID, self.checkpoint, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
             )
         except OSError:
@@ -495,7 +493,7 @@ class Session:
         where the machine swaps to. Where threads or children are at work the session may still die, and keeps its
         checkpoint.
         """
-        if self.parked or len(os.listdir("/proc/self/task")) > 1:
+        if self.parked or not is_alone():
             return
         self.collect_ended()
         self.ended, self.checkpoint = end_process(self.checkpoint), 0
@@ -523,7 +521,7 @@ class Session:
 
     def give_back(self) -> None:
         """Give back what is the zygote's, unless there is another thread that may write to it meanwhile."""
-        if count_threads() == 1:
+        if is_alone():
             before = signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 32))
             given = give_back_twins()
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
@@ -692,10 +690,6 @@ def collect(process: int) -> None:
         os.waitpid(process, 0)
     except OSError:
         pass
-
-
-def count_threads() -> int:
-    return os.stat("/proc/self/task").st_nlink - OTHER_LINKS
 
 
 def is_crowded() -> bool:
