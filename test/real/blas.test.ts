@@ -1,10 +1,9 @@
 /** Two threads for a matrix product (python/kernel/blas.py): there in a cell that multiplies, in no copy, and in the way of nothing. */
-import { readdirSync, readlinkSync } from "node:fs";
-
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { ScriptedProvider } from "../../src/providers/scripted.ts";
 import { createContainer, send, type TestContainer } from "./direct-client.ts";
+import { processesOf } from "./processes.ts";
 import { startServer, type TestServer } from "./server.ts";
 
 let server: TestServer;
@@ -92,7 +91,7 @@ test("a parked container has one process with one thread, and multiplies when it
   const container = await multiplying();
   const namespace = (await container.print("print(os.readlink('/proc/self/ns/pid'))")).trim();
   expect(await container.print("print(multiply())")).toBe("3\n");
-  await expect.poll(() => countProcesses(namespace), { timeout: 10_000 }).toBe(2);
+  await expect.poll(() => processesOf(namespace).length, { timeout: 10_000 }).toBe(2);
   expect(await container.print("print(multiply())")).toBe("3\n");
   expect(await container.execute(CRASH)).toMatchObject({ status: "killed" });
   expect(await container.print("print(multiply())")).toBe("3\n");
@@ -138,13 +137,3 @@ test("python3 in a shell has them as well", async () => {
     expect(await container.execute(command, 30, "bash")).toMatchObject({ stdout: "3\n" });
   }
 });
-
-function countProcesses(namespace: string): number {
-  return readdirSync("/proc").filter((name) => {
-    try {
-      return /^\d+$/.test(name) && readlinkSync(`/proc/${name}/ns/pid`) === namespace;
-    } catch {
-      return false;
-    }
-  }).length;
-}

@@ -1,10 +1,9 @@
 /** A container that nobody uses gives up its checkpoint, and is as it was when somebody comes back. */
-import { readdirSync, readlinkSync } from "node:fs";
-
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { ScriptedProvider } from "../../src/providers/scripted.ts";
 import { createContainer } from "./direct-client.ts";
+import { processesOf } from "./processes.ts";
 import { startServer, type TestServer } from "./server.ts";
 
 let server: TestServer;
@@ -20,9 +19,9 @@ test("an idle container keeps its keeper and one copy of its session", async () 
   const container = await createContainer(server);
   const namespace = (await container.print(NAMESPACE)).trim();
   await container.print("kept = [1]");
-  await expect.poll(() => countProcesses(namespace), { timeout: 10_000 }).toBe(2);
+  await expect.poll(() => processesOf(namespace).length, { timeout: 10_000 }).toBe(2);
   expect(await container.print("print(kept)")).toBe("[1]\n");
-  await expect.poll(() => countProcesses(namespace), { timeout: 10_000 }).toBe(2);
+  await expect.poll(() => processesOf(namespace).length, { timeout: 10_000 }).toBe(2);
   // The first cell after that goes back like any other.
   const crash = await container.execute("kept.append(2)\nimport os\nos._exit(1)");
   expect(crash).toMatchObject({ status: "killed" });
@@ -38,16 +37,6 @@ test("one with a thread at work keeps its checkpoint", async () => {
     "import threading, time\nthreading.Thread(target=time.sleep, args=(60,), daemon=True).start()",
   );
   await other.print("1");
-  await expect.poll(() => countProcesses(elsewhere), { timeout: 10_000 }).toBe(2);
-  expect(countProcesses(namespace)).toBe(3);
+  await expect.poll(() => processesOf(elsewhere).length, { timeout: 10_000 }).toBe(2);
+  expect(processesOf(namespace).length).toBe(3);
 });
-
-function countProcesses(namespace: string): number {
-  return readdirSync("/proc").filter((name) => {
-    try {
-      return /^\d+$/.test(name) && readlinkSync(`/proc/${name}/ns/pid`) === namespace;
-    } catch {
-      return false;
-    }
-  }).length;
-}

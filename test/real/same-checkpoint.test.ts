@@ -1,10 +1,9 @@
 /** Cells that change nothing keep the checkpoint from before them; whatever could change something gets a new one. */
-import { readdirSync, readlinkSync } from "node:fs";
-
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { ScriptedProvider } from "../../src/providers/scripted.ts";
 import { createContainer, type TestContainer } from "./direct-client.ts";
+import { processesOf } from "./processes.ts";
 import { startServer, type TestServer } from "./server.ts";
 
 let server: TestServer;
@@ -106,14 +105,4 @@ async function settled(namespace: string): Promise<string[]> {
   };
   await expect.poll(look, { timeout: 10_000, interval: 100 }).toBe(true);
   return last;
-}
-
-function processesOf(namespace: string): string[] {
-  return readdirSync("/proc").filter((name) => {
-    try {
-      return /^\d+$/.test(name) && readlinkSync(`/proc/${name}/ns/pid`) === namespace;
-    } catch {
-      return false;
-    }
-  });
 }
